@@ -1,0 +1,141 @@
+"""Every error this platform raises on purpose; nothing else lives here.
+
+    ClipPlatformError
+    ├── PermanentError            another attempt gets the same answer
+    │   ├── InvalidInput          the caller's: exit code 2, HTTP 4xx
+    │   │   ├── UnreadableFile        missing, a folder, or no permission
+    │   │   ├── EmptyFile
+    │   │   ├── NotMedia              no container that ffmpeg knows
+    │   │   ├── DamagedMedia          a container, but truncated or contradictory
+    │   │   ├── NoVideoStream         audio only, or cover art only
+    │   │   ├── NoAudioStream
+    │   │   ├── NoSpeech
+    │   │   ├── UnsupportedMedia      a codec, size or encryption that is not taken
+    │   │   ├── LimitExceeded         too long, too large
+    │   │   └── InvalidPreference     a preference that is unknown or contradicts another
+    │   ├── InvalidSetting        the operator's: configuration that cannot work
+    │   ├── EngineUnavailable     an engine or model that is configured but not there
+    │   ├── MissingProgram        a program that must be installed, ffmpeg say
+    │   ├── Superseded            a newer attempt owns this video (fencing)
+    │   └── CorruptArtifact       a stored result that is not what was written
+    └── TransientError            another attempt may succeed
+        ├── DeadlineExceeded
+        ├── ProgramFailed         a program died for a reason that is not the input's
+        ├── StorageFull
+        ├── StorageUnavailable
+        └── AlreadyRunning        another process works on this video right now
+"""
+
+from __future__ import annotations
+
+
+class ClipPlatformError(Exception):
+    """An error with one message for people: the value, the expectation, the remedy.
+
+    Args:
+        message: one sentence or two, without a trailing traceback or dump.
+        detail: evidence for an operator (the tail of ffmpeg's stderr, say); kept with the
+            failed attempt, never shown in place of the message.
+    """
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+    @property
+    def error_class(self) -> str:
+        """The stable name of this kind of error, as stored with a failed attempt."""
+        return type(self).__name__
+
+
+class PermanentError(ClipPlatformError):
+    """Another attempt gets the same answer."""
+
+
+class TransientError(ClipPlatformError):
+    """Another attempt may succeed."""
+
+
+class InvalidInput(PermanentError):
+    """What the caller handed in cannot be used."""
+
+
+class UnreadableFile(InvalidInput):
+    """The file is missing, is a folder, or may not be read."""
+
+
+class EmptyFile(InvalidInput):
+    """The file has no bytes."""
+
+
+class NotMedia(InvalidInput):
+    """No known container: a text file, say."""
+
+
+class DamagedMedia(InvalidInput):
+    """A known container that is truncated, empty or contradicts itself."""
+
+
+class NoVideoStream(InvalidInput):
+    """No moving picture: audio only, or only cover art."""
+
+
+class NoAudioStream(InvalidInput):
+    """No sound."""
+
+
+class NoSpeech(InvalidInput):
+    """Sound, but nobody speaks."""
+
+
+class UnsupportedMedia(InvalidInput):
+    """A codec, picture size or encryption that is not taken."""
+
+
+class LimitExceeded(InvalidInput):
+    """Larger or longer than this installation takes."""
+
+
+class InvalidPreference(InvalidInput):
+    """A preference that is unknown, out of range or contradicts another."""
+
+
+class InvalidSetting(PermanentError):
+    """Configuration that cannot work."""
+
+
+class EngineUnavailable(PermanentError):
+    """A configured engine, or its model, is not there."""
+
+
+class MissingProgram(PermanentError):
+    """A program that must be installed is not."""
+
+
+class Superseded(PermanentError):
+    """A newer attempt owns the video; this one's results are not wanted."""
+
+
+class CorruptArtifact(PermanentError):
+    """A stored result is not what was written."""
+
+
+class DeadlineExceeded(TransientError):
+    """A program or a step ran past its deadline."""
+
+
+class ProgramFailed(TransientError):
+    """A program ended with an error that does not name the input as its cause."""
+
+
+class StorageFull(TransientError):
+    """No space is left."""
+
+
+class StorageUnavailable(TransientError):
+    """The object store or the database does not answer."""
+
+
+class AlreadyRunning(TransientError):
+    """Another process works on this video right now."""

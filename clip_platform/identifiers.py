@@ -1,0 +1,34 @@
+"""What names things: ULIDs for rows, and claims about stored bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+
+
+def new_ulid() -> str:
+    """A fresh ULID: 48 bits of milliseconds, 80 random bits, 26 Crockford base-32 characters, sortable by time
+    (https://github.com/ulid/spec)."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
+
+
+def is_ulid(text: str) -> bool:
+    return _ULID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A claim about bytes in the object store, checked when they are read.
+
+    `key` begins with the tenant's id; `sha256` is the lowercase hex digest of the plain bytes.
+    """
+
+    key: str
+    sha256: str
+    size_bytes: int

@@ -1,0 +1,71 @@
+"""Words with times, and who recognised them. Types only; engines are in `backends`, the verb in `transcription`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from clip_platform.timeline import Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word as written. `confidence` is 0..1, None when the engine has none."""
+
+    text: str
+    span: Span
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """Which engine and model produced a result; part of a clip's lineage.
+
+    `rough` is None for a production engine; otherwise why results are rough and what to do about it, for people.
+    """
+
+    name: str
+    version: str
+    model: str
+    rough: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All words of a video, in order, not overlapping. `speech` is where the voice-activity detector heard speech."""
+
+    words: tuple[Word, ...]
+    speech: tuple[Span, ...]
+    language: str
+    engine: EngineIdentity
+
+    def words_in(self, span: Span) -> tuple[Word, ...]:
+        """Words whose middle lies in the span."""
+        return tuple(word for word in self.words if span.contains(word.span.middle))
+
+
+class SpeechRecognizer(Protocol):
+    """Turns stretches of speech into words."""
+
+    @property
+    def identity(self) -> EngineIdentity: ...
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many chunks to hand over at once."""
+        ...
+
+    def recognize(self, chunks: Sequence[np.ndarray]) -> list[tuple[Word, ...]]:
+        """Words of each chunk, times relative to the chunk's start.
+
+        Args:
+            chunks: float32 mono at 16 kHz, each in -1..1, shape (samples,).
+        """
+        ...

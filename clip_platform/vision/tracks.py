@@ -1,0 +1,140 @@
+"""Shots and faces over time. Types only; nothing here decodes or detects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from clip_platform.timeline import Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A stretch without a cut. `start` of the span is the exact presentation time of its first frame.
+
+    `kind`: `slide` is a (nearly) still graphic without faces, `camera` everything else. `begins`: how it begins.
+    """
+
+    span: Span
+    kind: Literal["camera", "slide"]
+    begins: Literal["start", "cut", "fade"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """All shots in order; together they cover `[0, duration)` without gap or overlap."""
+
+    shots: tuple[Shot, ...]
+
+    @property
+    def cuts_s(self) -> tuple[Fraction, ...]:
+        """Times of all changes of shot, fades included."""
+        return tuple(shot.span.start for shot in self.shots[1:])
+
+    def at(self, moment: Fraction) -> Shot:
+        """The shot on display at `moment`; before the first and after the last one the nearest."""
+        for shot in self.shots:
+            if moment < shot.span.end:
+                return shot
+        return self.shots[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in display pixels (see `VideoStream`), origin top left."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def overlap_ratio(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """One face in one picture. `confidence` 0..1; `embedding` identifies the person where the engine gives one."""
+
+    box: Box
+    confidence: float
+    embedding: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTrack:
+    """One face followed through one shot, at consecutive samples of `FaceTracks.sample_rate`.
+
+    Sample `i` is at time `(first_sample + i) / sample_rate`. `sources[i]` is `d` (detected) or `t` (tracked).
+    `mouth_motion[i]`: mean absolute change of the mouth region since the sample before, after aligning the face, in grey
+    levels 0..255; 0 at the first sample.
+    """
+
+    track_id: int
+    shot_index: int
+    first_sample: int
+    boxes: tuple[Box, ...]
+    sources: str
+    mouth_motion: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTracks:
+    """All faces of a video. `detector` names engine and model."""
+
+    width_px: int
+    height_px: int
+    sample_rate: Fraction
+    sample_count: int
+    detector: str
+    tracks: tuple[FaceTrack, ...]
+
+    def time_of(self, sample: int) -> Fraction:
+        return sample / self.sample_rate
+
+    def boxes_at(self, moment: Fraction) -> tuple[tuple[FaceTrack, Box], ...]:
+        """Tracks with a box at the sample nearest to `moment`."""
+        sample = round(moment * self.sample_rate)
+        found = []
+        for track in self.tracks:
+            offset = sample - track.first_sample
+            if 0 <= offset < len(track.boxes):
+                found.append((track, track.boxes[offset]))
+        return tuple(found)
+
+
+class FaceDetector(Protocol):
+    """Finds faces in one picture."""
+
+    @property
+    def name(self) -> str:
+        """Engine and model, as recorded with results."""
+        ...
+
+    @property
+    def needs_colour(self) -> bool:
+        """Whether pictures must be BGR; otherwise grey is enough."""
+        ...
+
+    def detect(self, picture: np.ndarray) -> list[DetectedFace]:
+        """Faces in the pixels of `picture`.
+
+        Args:
+            picture: uint8, shape (height, width) grey or (height, width, 3) BGR, see `needs_colour`.
+        """
+        ...
