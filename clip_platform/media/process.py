@@ -217,7 +217,7 @@ class _Running:
 
 
 class _Log:
-    """The part of a stage's stderr log that one program may write; bounded, since a damaged file can cause gigabytes."""
+    """One program's part of a stage's stderr log; bounded, since a damaged file can cause gigabytes."""
 
     def __init__(self, file: BinaryIO | None) -> None:
         self._file = file
