@@ -16,6 +16,7 @@
     │   ├── InvalidSetting        the operator's: configuration that cannot work
     │   ├── EngineUnavailable     an engine or model that is configured but not there
     │   ├── MissingProgram        a program that must be installed, ffmpeg say
+    │   ├── CheckFailed           a result that its own check refuses; ours
     │   ├── Superseded            a newer attempt owns this video (fencing)
     │   └── CorruptArtifact       a stored result that is not what was written
     └── TransientError            another attempt may succeed
@@ -111,6 +112,10 @@ class EngineUnavailable(PermanentError):
 
 class MissingProgram(PermanentError):
     """A program that must be installed is not."""
+
+
+class CheckFailed(PermanentError):
+    """A stage made a result that its own blocking check refuses."""
 
 
 class Superseded(PermanentError):

@@ -1,0 +1,101 @@
+"""What the file is, and its sound as the analysis hears it."""
+
+from __future__ import annotations
+
+from clip_platform import compute
+from clip_platform.assets import pictures
+from clip_platform.assets.stage import Check, Product, Work, build_stage
+from clip_platform.media.audio import extract_audio
+from clip_platform.media.information import AudioTrack, MediaInfo
+from clip_platform.media.probe import probe
+from clip_platform.media.verdicts import loudness_problems, sound_length_problems
+from clip_platform.resources.attempts import StageRun
+
+
+def _media_info(run: StageRun) -> MediaInfo:
+    return probe(run.source())
+
+
+def _media_info_metadata(info: MediaInfo, run: StageRun) -> dict[str, object]:
+    video = info.video
+    return {
+        "name": run.video.name,
+        "duration_s": float(info.duration_s),
+        "size_bytes": info.size_bytes,
+        "picture": f"{video.width_px}x{video.height_px} {video.codec}, {float(video.frame_rate):.3f} frames/s",
+        "sound": f"{info.audio.codec}, {info.audio.sample_rate_hz} Hz, {info.audio.channels} channels",
+        "warnings": "; ".join(info.warnings) or "none",
+        "frame": pictures.frame(run, info, info.duration_s / 3),
+    }
+
+
+def _audio_track(run: StageRun, info: MediaInfo) -> AudioTrack:
+    path = run.workspace.folder("audio") / "audio.wav"
+    loudness = extract_audio(run.source(), info, path, run.on_progress)
+    return AudioTrack(
+        wav=run.workspace.keep(path, "audio", path.name),
+        sample_rate_hz=loudness.sample_rate_hz,
+        duration_s=loudness.duration_s,
+        loudness_lufs=loudness.integrated_lufs,
+        true_peak_dbtp=loudness.true_peak_dbtp,
+    )
+
+
+def _audio_track_metadata(track: AudioTrack, _run: StageRun) -> dict[str, object]:
+    return {
+        "duration_s": float(track.duration_s),
+        "loudness_lufs": track.loudness_lufs if track.loudness_lufs is not None else "silent",
+        "true_peak_dbtp": track.true_peak_dbtp if track.true_peak_dbtp is not None else "silent",
+        "size_bytes": track.wav.size_bytes,
+    }
+
+
+media = build_stage(
+    "media",
+    [
+        Work(
+            products=(
+                Product(
+                    name="media_info",
+                    type=MediaInfo,
+                    description="Streams, sizes, rates and times of the uploaded file.",
+                    code_version="1",
+                    kinds=frozenset({"ffmpeg"}),
+                    metadata=_media_info_metadata,
+                ),
+            ),
+            needs=(),
+            compute=_media_info,
+            reads=lambda run: {"source": run.video.source.sha256},
+        ),
+        Work(
+            products=(
+                Product(
+                    name="audio_track",
+                    type=AudioTrack,
+                    description="The chosen sound track, 16 kHz mono from time zero, with its loudness (EBU R128).",
+                    code_version="1",
+                    kinds=frozenset({"ffmpeg"}),
+                    metadata=_audio_track_metadata,
+                    checks=(
+                        Check(
+                            "loudness_present",
+                            "The track is not silent.",
+                            lambda track, _run: loudness_problems(track),
+                            blocking=False,
+                        ),
+                        Check(
+                            "sound_not_empty", "There is sound to analyse.", lambda track, _run: sound_length_problems(track)
+                        ),
+                    ),
+                ),
+            ),
+            needs=("media_info",),
+            compute=_audio_track,
+            reads=lambda run: {"source": run.video.source.sha256},
+        ),
+    ],
+    pool=compute.CPU_POOL,
+    shape=compute.CPU,
+    deps=["uploaded_video"],
+)

@@ -1,0 +1,134 @@
+"""The chosen clips as finished files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clip_platform import compute
+from clip_platform.assets import pictures
+from clip_platform.assets.stage import Check, Product, Work, build_stage
+from clip_platform.delivery import tables
+from clip_platform.media.information import MediaInfo
+from clip_platform.rendering.clips import RenderedClip, RenderedClips
+from clip_platform.rendering.plan import ClipPlan, plan_clip
+from clip_platform.rendering.render import RenderedFiles, render_clips
+from clip_platform.rendering.verdicts import (
+    caption_problems,
+    fallback_problems,
+    frame_problems,
+    loudness_problems,
+    no_clip_problems,
+)
+from clip_platform.resources.attempts import StageRun
+from clip_platform.selection.choice import SelectedClips
+from clip_platform.speakers.turns import SpeakerTurns
+from clip_platform.speech.transcript import Transcript
+from clip_platform.vision.tracks import FaceTracks, Shots
+
+
+def _rendered_clips(
+    run: StageRun,
+    selected: SelectedClips,
+    info: MediaInfo,
+    transcript: Transcript,
+    shots: Shots,
+    faces: FaceTracks,
+    turns: SpeakerTurns,
+) -> RenderedClips:
+    plans = [
+        plan_clip(clip, info, transcript, shots, faces, turns, run.preferences) for clip in selected.clips
+    ]
+    folder = run.workspace.folder("rendering")
+    rendered = render_clips(run.source(), plans, folder, run.on_progress)
+    return RenderedClips(tuple(_stored(run, plan, files) for plan, files in zip(plans, rendered, strict=True)))
+
+
+def _stored(run: StageRun, plan: ClipPlan, files: RenderedFiles) -> RenderedClip:
+    def keep(path: Path) -> object:
+        return run.workspace.keep(path, "clips", f"{plan.clip_id}{path.suffix}")
+
+    return RenderedClip(
+        clip_id=plan.clip_id,
+        rank=plan.rank,
+        source_span=plan.span,
+        width_px=plan.width_px,
+        height_px=plan.height_px,
+        video=keep(files.video),
+        thumbnail=keep(files.thumbnail),
+        srt=keep(files.srt),
+        vtt=keep(files.vtt),
+        ass=keep(files.ass),
+        layout=plan.layout,
+        quality=files.quality,
+    )
+
+
+def _rendered_metadata(rendered: RenderedClips, run: StageRun) -> dict[str, object]:
+    return {
+        "clips": len(rendered.clips),
+        "seconds": float(sum(clip.source_span.duration_s for clip in rendered.clips)),
+        "size_bytes": sum(clip.video.size_bytes for clip in rendered.clips),
+        "table": pictures.markdown(tables.rendered_table(rendered)),
+        "thumbnails": pictures.thumbnails(run, rendered),
+    }
+
+
+rendering = build_stage(
+    "rendering",
+    [
+        Work(
+            products=(
+                Product(
+                    name="rendered_clips",
+                    type=RenderedClips,
+                    description="One MP4 a clip, framed and captioned, with SRT, VTT, ASS and a thumbnail.",
+                    code_version="1",
+                    kinds=frozenset({"ffmpeg"}),
+                    metadata=_rendered_metadata,
+                    checks=(
+                        Check("every_frame_present", "No frame is missing.", lambda made, _run: frame_problems(made), False),
+                        Check(
+                            "captions_in_sync",
+                            "Captions are within 100 ms of their words.",
+                            lambda made, _run: caption_problems(made),
+                            blocking=False,
+                        ),
+                        Check(
+                            "loudness_present",
+                            "Every clip can be heard.",
+                            lambda made, _run: loudness_problems(made),
+                            blocking=False,
+                        ),
+                        Check(
+                            "no_fallback",
+                            "No clip was framed second best.",
+                            lambda made, _run: fallback_problems(made),
+                            blocking=False,
+                        ),
+                        Check(
+                            "some_clip_publishable",
+                            "At least one clip may be published.",
+                            lambda made, _run: no_clip_problems(made),
+                        ),
+                    ),
+                ),
+            ),
+            needs=(
+                "selected_clips",
+                "media_info",
+                "transcript",
+                "shots",
+                "face_tracks",
+                "speaker_turns",
+            ),
+            compute=_rendered_clips,
+            reads=lambda run: {
+                "source": run.video.source.sha256,
+                "aspect": run.preferences.aspect,
+                "caption_style": run.preferences.caption_style,
+            },
+        ),
+    ],
+    pool=compute.ENCODE_POOL,
+    shape=compute.ENCODE,
+)

@@ -1,0 +1,103 @@
+"""Words with times, and how the talk sounds."""
+
+from __future__ import annotations
+
+from clip_platform import compute
+from clip_platform.assets import pictures
+from clip_platform.assets.stage import Check, Product, Work, build_stage
+from clip_platform.delivery import tables
+from clip_platform.media.audio import AudioReader
+from clip_platform.media.information import AudioTrack
+from clip_platform.resources.attempts import StageRun
+from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.transcript import Transcript
+from clip_platform.speech.transcription import transcribe
+from clip_platform.speech.verdicts import acoustic_problems, rough_engine_problems, word_problems
+
+
+def _transcript(run: StageRun, track: AudioTrack) -> Transcript:
+    audio = AudioReader(run.workspace.fetch(track.wav))
+    return transcribe(audio, run.speech_recognizer.get(), run.speech_recognizer.find_speech(), run.on_progress)
+
+
+def _transcript_metadata(transcript: Transcript, _run: StageRun) -> dict[str, object]:
+    return {
+        "words": len(transcript.words),
+        "speech_s": float(sum(span.duration_s for span in transcript.speech)),
+        "language": transcript.language,
+        "engine": f"{transcript.engine.name} {transcript.engine.version}, {transcript.engine.model}",
+        "rough": transcript.engine.rough or "no",
+        "first_words": pictures.markdown(tables.words_table(transcript)),
+    }
+
+
+def _acoustic_features(run: StageRun, track: AudioTrack) -> AcousticFeatures:
+    from clip_platform.speech.backends.torch_acoustics import measure_acoustics
+
+    return measure_acoustics(AudioReader(run.workspace.fetch(track.wav)), run.on_progress)
+
+
+def _acoustic_metadata(features: AcousticFeatures, _run: StageRun) -> dict[str, object]:
+    return {
+        "windows": len(features.columns["energy_db"]),
+        "window_s": float(features.window_s),
+        "plot": pictures.acoustics(features),
+    }
+
+
+speech = build_stage(
+    "speech",
+    [
+        Work(
+            products=(
+                Product(
+                    name="transcript",
+                    type=Transcript,
+                    description="Every word with its times, gated by voice activity, and the engine that heard it.",
+                    code_version="1",
+                    kinds=frozenset({"torch"}),
+                    metadata=_transcript_metadata,
+                    checks=(
+                        Check(
+                            "words_monotonic_and_timed",
+                            "Words are in order, do not overlap, and every one has a duration.",
+                            lambda transcript, _run: word_problems(transcript),
+                        ),
+                        Check(
+                            "production_engine",
+                            "The words come from a production engine, not from the rough embedded one.",
+                            lambda transcript, _run: rough_engine_problems(transcript),
+                            blocking=False,
+                        ),
+                    ),
+                ),
+            ),
+            needs=("audio_track",),
+            compute=_transcript,
+            reads=lambda run: run.speech_recognizer.key(),
+        ),
+        Work(
+            products=(
+                Product(
+                    name="acoustic_features",
+                    type=AcousticFeatures,
+                    description="Energy, pitch, voicing and spectral flux in windows of a tenth of a second.",
+                    code_version="1",
+                    kinds=frozenset({"torch", "parquet"}),
+                    metadata=_acoustic_metadata,
+                    checks=(
+                        Check(
+                            "features_finite",
+                            "Every column has one finite number a window.",
+                            lambda features, _run: acoustic_problems(features),
+                        ),
+                    ),
+                ),
+            ),
+            needs=("audio_track",),
+            compute=_acoustic_features,
+        ),
+    ],
+    pool=compute.GPU_POOL,
+    shape=compute.GPU,
+)

@@ -1,0 +1,247 @@
+"""The one factory behind every stage: subsetting, checkpoints, fencing, checks, progress, logs and error translation.
+
+Stage files only declare. What a stage computes lives in the stage packages; where results go lives in `resources`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from clip_platform import telemetry
+from clip_platform.assets.failures import as_dagster_failure
+from clip_platform.errors import CheckFailed, ClipPlatformError
+from clip_platform.media.process import stderr_log
+from clip_platform.partitions import videos
+from clip_platform.resources.attempts import StageRun, VideosResource, fingerprint_of
+from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+
+OWNER = "team:clip-platform"
+RECOMPUTE_TAG = "recompute"
+"""A run with this tag set to `true` ignores checkpoints, so that Materialize can be made to mean it."""
+
+_RESOURCES = {"videos", "speech_recognizer", "face_detector", "scorer"}
+_log = logging.getLogger(__name__)
+
+Metadata = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A verdict on one asset, given inside its step. `problems(value, run)` is empty when all is well.
+
+    A blocking check fails the run; the others warn. A verdict on one clip is data, never a blocking check.
+    """
+
+    name: str
+    description: str
+    problems: Callable[[Any, StageRun], Sequence[str]]
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One asset. `code_version` changes whenever the same inputs may give another result."""
+
+    name: str
+    type: type
+    description: str
+    code_version: str
+    kinds: frozenset[str]
+    metadata: Callable[[Any, StageRun], Metadata]
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One computation that makes one or more assets from others.
+
+    `compute(run, *needs)` returns the product, or a tuple of products in order. `reads(run)` names every setting and
+    engine the result depends on; together with the needs' content and the code version it is the checkpoint's key.
+    """
+
+    products: tuple[Product, ...]
+    needs: tuple[str, ...]
+    compute: Callable[..., Any]
+    reads: Callable[[StageRun], Mapping[str, object]] = field(default=lambda _run: {})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(product.name for product in self.products)
+
+
+def build_stage(
+    name: str,
+    works: Sequence[Work],
+    *,
+    pool: str,
+    shape: Mapping[str, Any],
+    deps: Sequence[str] = (),
+    ends_video: bool = False,
+) -> dg.AssetsDefinition:
+    """A subsettable multi-asset: one Dagster step, many assets.
+
+    Args:
+        deps: assets that are only lineage (they have no stored value).
+        ends_video: whether the video is complete when all of this stage is done.
+    """
+    products = [product for work in works for product in work.products]
+    own = {product.name for product in products}
+    upstream = sorted({need for work in works for need in work.needs} - own)
+
+    @dg.multi_asset(
+        name=name,
+        group_name=name,
+        outs={product.name: _asset_out(product) for product in products},
+        ins={need: dg.AssetIn(key=need) for need in upstream},
+        deps=list(deps),
+        internal_asset_deps={
+            product.name: {dg.AssetKey(need) for need in work.needs} | ({dg.AssetKey(dep) for dep in deps})
+            for work in works
+            for product in work.products
+        },
+        check_specs=[_check_spec(product, check) for product in products for check in product.checks],
+        partitions_def=videos,
+        can_subset=True,
+        pool=pool,
+        op_tags=shape,
+        required_resource_keys=_RESOURCES,
+    )
+    def step(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[Any]:
+        with _stage_run(context, name) as run:
+            yield from _run_works(context, run, works, dict(inputs))
+            if ends_video:
+                run.attempt.complete()
+
+    return step
+
+
+def _asset_out(product: Product) -> dg.AssetOut:
+    return dg.AssetOut(
+        is_required=False,
+        dagster_type=product.type,
+        description=product.description,
+        code_version=product.code_version,
+        kinds=set(product.kinds),
+        owners=[OWNER],
+    )
+
+
+def _check_spec(product: Product, check: Check) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name=check.name, asset=dg.AssetKey(product.name), description=check.description, blocking=check.blocking
+    )
+
+
+@contextmanager
+def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageRun]:
+    """The attempt this step belongs to; errors are recorded with the video and translated for Dagster."""
+    resources = context.resources
+    opened: VideosResource = resources.videos
+    recognizer: SpeechRecognizerResource = resources.speech_recognizer
+    detector: FaceDetectorResource = resources.face_detector
+    scorer: ScorerResource = resources.scorer
+    try:
+        with opened.attempt(context.partition_key, context.run_id) as attempt:
+            run = StageRun(stage, attempt, recognizer, detector, scorer)
+            with (
+                telemetry.bound(
+                    video=attempt.video.video_id,
+                    tenant=attempt.video.tenant_id,
+                    stage=stage,
+                    attempt=attempt.video.attempt,
+                ),
+                attempt.heartbeat(),
+                attempt.recording_failure(),
+                attempt.keeping_log(stage) as log_path,
+            ):
+                token = stderr_log.set(log_path)
+                try:
+                    yield run
+                finally:
+                    stderr_log.reset(token)
+    except ClipPlatformError as error:
+        _log.error("stage failed", extra={"error_class": error.error_class, "error": error.message})
+        raise as_dagster_failure(error) from error
+
+
+def _run_works(
+    context: dg.AssetExecutionContext, run: StageRun, works: Sequence[Work], values: dict[str, Any]
+) -> Iterator[Any]:
+    selected = set(context.op_execution_context.selected_output_names)
+    types = {product.name: product.type for work in works for product in work.products}
+    for work in works:
+        if selected.isdisjoint(work.names):
+            continue
+        for need in work.needs:
+            if need not in values:  # a sibling that this run does not materialise
+                values[need] = context.load_asset_value(dg.AssetKey(need), python_type=types[need])
+        yield from _run_work(context, run, work, selected, values)
+
+
+def _run_work(
+    context: dg.AssetExecutionContext, run: StageRun, work: Work, selected: set[str], values: dict[str, Any]
+) -> Iterator[Any]:
+    started = time.perf_counter()
+    keys = {product.name: _fingerprint(run, work, product) for product in work.products}
+    recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
+    found = None if recompute else _checkpoints(run, work, keys)
+    if found is None:
+        run.begin(work.names)
+        made = work.compute(run, *(values[need] for need in work.needs))
+        results = made if len(work.products) > 1 else (made,)
+        computed_s = time.perf_counter() - started
+    else:
+        results, computed_s = found, 0.0
+    values.update(zip(work.names, results, strict=True))
+    for product, value in zip(work.products, results, strict=True):
+        if product.name in selected:
+            yield from _emit(run, product, value, keys[product.name], resumed=found is not None, computed_s=computed_s)
+        computed_s = 0.0  # one computation is counted once
+    run.finish(work.names, resumed=found is not None)
+
+
+def _fingerprint(run: StageRun, work: Work, product: Product) -> str:
+    needs = {need: run.attempt.digest_of(need) for need in work.needs}
+    return fingerprint_of(product.name, product.code_version, needs, work.reads(run))
+
+
+def _checkpoints(run: StageRun, work: Work, keys: Mapping[str, str]) -> tuple[Any, ...] | None:
+    """The work's results when every one of them was stored by an earlier attempt, otherwise None."""
+    results = []
+    for product in work.products:
+        result = run.attempt.find(product.name, keys[product.name])
+        if result is None:
+            return None
+        results.append(run.attempt.load(result, product.type))
+    return tuple(results)
+
+
+def _emit(
+    run: StageRun, product: Product, value: Any, fingerprint: str, *, resumed: bool, computed_s: float
+) -> Iterator[Any]:
+    metadata = dict(product.metadata(value, run))
+    metadata |= {"fingerprint": fingerprint, "resumed": resumed, "compute_s": round(computed_s, 3)}
+    yield dg.Output(value, output_name=product.name, metadata=metadata)
+    _log.info("asset ready", extra={"asset": product.name, "resumed": resumed, "compute_s": round(computed_s, 3)})
+    failed = []
+    for check in product.checks:
+        problems = list(check.problems(value, run))
+        severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
+        yield dg.AssetCheckResult(
+            asset_key=dg.AssetKey(product.name),
+            check_name=check.name,
+            passed=not problems,
+            severity=severity,
+            metadata={"problems": dg.MetadataValue.md("\n".join(f"- {problem}" for problem in problems) or "none")},
+        )
+        if problems and check.blocking:
+            failed.append(f"{check.name}: {problems[0]}")
+    if failed:
+        raise CheckFailed(f"{product.name} failed its check {'; '.join(failed)}; nothing after it was made")

@@ -1,0 +1,54 @@
+"""Handing videos to a running platform, and looking at the queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clip_platform.cli.registering import LOCAL_TENANT, register_file
+from clip_platform.database import tenants, videos
+from clip_platform.database.connection import Database
+from clip_platform.embedded.machine import running_machine
+from clip_platform.media.probe import probe
+from clip_platform.settings import Settings
+from clip_platform.storage.objects import open_store
+from clip_platform.upload.preferences import Preferences
+from clip_platform.upload.states import VideoState
+
+_LISTED = 50
+
+
+def submit_file(file: Path, preferences: Preferences) -> int:
+    """Writes the row that the `finished_uploads` sensor picks up, and prints the video's id."""
+    probe(file)
+    with running_machine(Settings()) as machine:
+        database = Database(machine.database_url)
+        store = open_store(machine.object_store_url)
+        video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
+        if video.state is not VideoState.SUBMITTED:
+            video = videos.requeue(database, LOCAL_TENANT, video.video_id)
+    Console().print(f"{video.video_id} submitted; the sensor of a running `clip-platform up` starts it within seconds")
+    return 0
+
+
+def list_videos() -> int:
+    with running_machine(Settings()) as machine:
+        database = Database(machine.database_url)
+        tenants.ensure(database, LOCAL_TENANT, "This machine")
+        rows = videos.list_videos(database, LOCAL_TENANT, limit=_LISTED)
+    table = Table("video", "name", "state", "attempt", "error")
+    for row in rows:
+        error = f"{row.error_class}: {row.error_message}" if row.error_class else ""
+        table.add_row(row.video_id, escape(row.name), row.state.value, str(row.attempt), escape(error))
+    Console().print(table)
+    return 0
+
+
+def requeue_video(video_id: str) -> int:
+    with running_machine(Settings()) as machine:
+        video = videos.requeue(Database(machine.database_url), LOCAL_TENANT, video_id)
+    Console().print(f"{video.video_id} submitted again")
+    return 0

@@ -1,0 +1,58 @@
+"""Dagster's composition root, and the one reader of its environment. Loads in about Dagster's own import time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from clip_platform.assets.uploaded import uploaded_video
+from clip_platform.jobs import STEPS, process_video
+from clip_platform.resources.artifacts import ArtifactIOManager
+from clip_platform.resources.attempts import VideosResource
+from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.sensors.abandoned import abandoned_runs
+from clip_platform.sensors.failures import failed_runs
+from clip_platform.sensors.uploads import finished_uploads
+from clip_platform.settings import Settings
+
+
+def default_resources(settings: Settings) -> dict[str, Any]:
+    """Resources as the settings say. Addresses that hold a secret are read when a run needs them, not shown in the UI."""
+    videos = VideosResource(
+        database_url=dg.EnvVar("CLIP_PLATFORM_DATABASE_URL"),
+        object_store_url=settings.store_url,
+        scratch=str(settings.scratch_folder),
+    )
+    return {
+        "videos": videos,
+        "io_manager": ArtifactIOManager(videos=videos),
+        "backlog": BacklogResource(
+            database_url=dg.EnvVar("CLIP_PLATFORM_SENSORS_DATABASE_URL"), slots=settings.concurrent_videos
+        ),
+        "speech_recognizer": SpeechRecognizerResource(
+            engine=settings.speech_engine, model=settings.nemo_model, device=settings.device
+        ),
+        "face_detector": FaceDetectorResource(
+            engine=settings.face_engine, model=str(settings.face_model) if settings.face_model else None
+        ),
+        "scorer": ScorerResource(),
+    }
+
+
+def build_definitions(**replacements: Any) -> dg.Definitions:
+    """The whole code location; `replacements` take the place of resources by name, in tests."""
+    resources: Mapping[str, Any] = {**default_resources(Settings()), **replacements}
+    return dg.Definitions(
+        assets=[uploaded_video, *STEPS],
+        jobs=[process_video],
+        sensors=[finished_uploads, failed_runs, abandoned_runs],
+        resources=resources,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return build_definitions()

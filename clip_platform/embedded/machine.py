@@ -1,0 +1,69 @@
+"""One machine as the platform needs it: a Postgres with its databases migrated, a Dagster home, addresses for children.
+
+Whoever enters shares the server with every other command of the same home; the last one out stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from clip_platform.database.migrate import migrate
+from clip_platform.embedded.postgres import EmbeddedPostgres
+from clip_platform.settings import Settings
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`variables` are the environment of every child: addresses and passwords, never written to disk by this class."""
+
+    database_url: str
+    database_port: int
+    object_store_url: str
+    log_folder: Path
+    variables: Mapping[str, str]
+
+    def log_of(self, video_id: str) -> Path:
+        """The JSON log of a video's runs from the command line."""
+        return self.log_folder / f"{video_id}.jsonl"
+
+
+@contextmanager
+def running_machine(settings: Settings) -> Iterator[Machine]:
+    """The embedded server, started or joined, with all three databases ready."""
+    home = settings.home.absolute()
+    dagster_home, logs = home / "dagster", home / "logs"
+    for folder in (home, dagster_home, logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    _write_instance(dagster_home)
+    with EmbeddedPostgres(home).running() as server:
+        migrate(server.url("clip_platform_owner", "clip_platform"))
+        database_url = server.url("clip_platform_pipeline", "clip_platform")
+        yield Machine(
+            database_url=database_url,
+            database_port=server.port,
+            object_store_url=settings.store_url,
+            log_folder=logs,
+            variables={
+                "CLIP_PLATFORM_HOME": str(home),
+                "CLIP_PLATFORM_DATABASE_URL": database_url,
+                "CLIP_PLATFORM_SENSORS_DATABASE_URL": server.url("clip_platform_sensors", "clip_platform"),
+                # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, which dagster-postgres does not use
+                "CLIP_PLATFORM_DAGSTER_URL": server.url("dagster", "dagster", driver="psycopg2"),
+                "DAGSTER_HOME": str(dagster_home),
+                "DAGSTER_DISABLE_TELEMETRY": "1",
+            },
+        )
+
+
+def _write_instance(dagster_home: Path) -> None:
+    """Puts this version's `dagster.yaml` in place; it holds no secret and nothing of the user's."""
+    wanted = files("clip_platform.embedded").joinpath("dagster.yaml").read_text()
+    path = dagster_home / "dagster.yaml"
+    if not path.exists() or path.read_text() != wanted:
+        temporary = path.with_suffix(".new")
+        temporary.write_text(wanted)
+        temporary.replace(path)

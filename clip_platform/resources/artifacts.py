@@ -1,0 +1,25 @@
+"""The IO manager: values cross steps as versioned JSON or Parquet under the video's attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from clip_platform.resources.attempts import VideosResource
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
+    """Stores what a stage yields and loads what the next one needs. Refuses results of a superseded attempt."""
+
+    videos: dg.ResourceDependency[VideosResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        asset = context.asset_key.to_user_string()
+        fingerprint = str(context.output_metadata["fingerprint"].value)
+        stored = self.videos.committed(context.partition_key, context.run_id, asset, fingerprint, obj)
+        context.add_output_metadata({"object": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        asset = context.asset_key.to_user_string()
+        return self.videos.loaded(context.partition_key, asset, context.dagster_type.typing_type)

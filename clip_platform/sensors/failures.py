@@ -1,0 +1,22 @@
+"""Notices runs that failed: a run that died without recording why is recorded, a passing failure is submitted again."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from clip_platform.jobs import process_video
+from clip_platform.resources.backlog import BacklogResource
+
+
+@dg.run_failure_sensor(
+    monitored_jobs=[process_video],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes the failure of a run that could not do so itself, and resubmits what may succeed.",
+)
+def failed_runs(context: dg.RunFailureSensorContext, backlog: BacklogResource) -> dg.SkipReason:
+    run = context.dagster_run
+    reason = context.failure_event.message or "the run failed without a message"
+    if run.tags.get("dagster/partition"):
+        backlog.abandon(run.tags["dagster/partition"], run.run_id, reason)
+    resubmitted = backlog.requeue_failed()
+    return dg.SkipReason(f"recorded {run.run_id}; submitted again: {', '.join(resubmitted) or 'none'}")

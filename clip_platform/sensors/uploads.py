@@ -1,0 +1,37 @@
+"""Notices videos that wait, registers their partitions, requests their runs."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from clip_platform.jobs import process_video
+from clip_platform.partitions import videos
+from clip_platform.resources.backlog import BacklogResource
+
+TENANT_TAG = "clip-platform/tenant"
+_INTERVAL_S = 5
+
+
+@dg.sensor(
+    job=process_video,
+    minimum_interval_seconds=_INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts one run for each submitted video that fits into a free slot.",
+)
+def finished_uploads(backlog: BacklogResource) -> dg.SensorResult | dg.SkipReason:
+    waiting = backlog.take()
+    if not waiting:
+        return dg.SkipReason("no video waits, or no slot is free")
+    backlog.admit([video.video_id for video in waiting])
+    return dg.SensorResult(
+        # Dagster drops a run key it has ever seen, so a resubmitted video needs its attempt in the key
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{video.video_id}:{video.attempt + 1}",
+                partition_key=video.video_id,
+                tags={TENANT_TAG: video.tenant_id},
+            )
+            for video in waiting
+        ],
+        dynamic_partitions_requests=[videos.build_add_request([video.video_id for video in waiting])],
+    )
