@@ -44,6 +44,17 @@ INPUT_FORMATS = (
 """Demuxers that may open an upload. Left out are those that open further files named inside the first (hls, dash,
 concat, imf, image2): an upload must not be able to make us read other files."""
 
+MOST_PIXELS = 16384 * 8192
+"""Of one picture, header claims included: decoders refuse more before they reserve memory for it."""
+
+DESPITE_ERRORS = ("-max_error_rate", "1")
+"""For ffmpeg as a decoder: damaged parts are skipped, however many there are."""
+
+_MOST_BYTES_AT_ONCE = 1024**3
+_INPUTS_FAULT = re.compile(
+    r"Invalid data found|Error while decoding|Error submitting packet|Cannot determine format of input|"
+    r"Output file is empty|matches no streams|moov atom not found|partial file|Invalid argument"
+)
 _KEPT_STDERR_BYTES = 256 * 1024
 _LOGGED_STDERR_BYTES = 4 * 1024 * 1024
 _MOST_STDOUT_BYTES = 256 * 1024 * 1024
@@ -79,13 +90,18 @@ def input_url(path: Path) -> str:
 
 def input_options() -> dict[str, str]:
     """Options every opened upload needs, as ffmpeg-python takes them."""
-    return {"protocol_whitelist": "file,pipe", "format_whitelist": INPUT_FORMATS}
+    return {"protocol_whitelist": "file,pipe", "format_whitelist": INPUT_FORMATS, "max_pixels": str(MOST_PIXELS)}
 
 
 def input_arguments(path: Path) -> list[str]:
     """Arguments that open a file as input of ffmpeg or ffprobe, options included."""
     options = [part for name, value in input_options().items() for part in (f"-{name}", value)]
     return [*options, "-i", input_url(path)]
+
+
+def is_inputs_fault(error: ProgramFailed) -> bool:
+    """Whether ffmpeg's words blame the file it read, so that another attempt would end the same way."""
+    return _INPUTS_FAULT.search(error.detail) is not None
 
 
 def share_from_progress(line: str, duration_s: float) -> float | None:
@@ -274,10 +290,10 @@ def _started(
 
 def _command(arguments: Sequence[str]) -> list[str]:
     name, *rest = arguments
-    quiet = ["-hide_banner", "-nostdin"] if name == "ffmpeg" else ["-hide_banner"]
+    always = ["-hide_banner", "-max_alloc", str(_MOST_BYTES_AT_ONCE), *(["-nostdin"] if name == "ffmpeg" else [])]
     guard = shutil.which("setpriv")
     dies_with_us = [guard, "--pdeathsig", "KILL", "--"] if guard else []
-    return [*dies_with_us, program(name), *quiet, *rest]
+    return [*dies_with_us, program(name), *always, *rest]
 
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[BinaryIO, BinaryIO]:

@@ -1,0 +1,461 @@
+"""Whether a file can be worked on, and what it is: `MediaInfo`, or one `InvalidInput` that says what to do.
+
+Headers are claims. The first frames are decoded, and the packets near the end are read, before a claim is believed.
+Nothing here decodes more than a moment of the file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from clip_platform.errors import (
+    DamagedMedia,
+    EmptyFile,
+    LimitExceeded,
+    NoAudioStream,
+    NotMedia,
+    NoVideoStream,
+    ProgramFailed,
+    UnreadableFile,
+    UnsupportedMedia,
+)
+from clip_platform.media import process
+from clip_platform.media.ffprobe import Described, describe, exact_number, streams_of_kind, whole_number
+from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
+from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
+
+_HEAD_PACKETS = 400
+_TAIL_S = 10
+_QUICK_S = 30.0
+_SCAN_BYTES_PER_S = 20 * 1024 * 1024
+_DEFECT_S = Fraction(2)
+_DEFECT_SHARE = Fraction(5, 100)
+_NOTABLE_S = Fraction(1, 2)
+_ABSURD_ASPECT = 8
+_DEMUXER_SPOKE = re.compile(r"^\[([a-z0-9_,]+) @ ", re.MULTILINE)
+_CONVERT = "convert it to MP4 (H.264 picture, AAC sound)"
+_AGAIN = "export or upload it again"
+
+
+def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
+    """What the file is, its claims checked.
+
+    Takes a second or two; a file without a usable index is read once from end to end (without decoding).
+
+    Raises:
+        InvalidInput: exactly one of its kinds, when the file cannot be worked on.
+        DeadlineExceeded, MissingProgram, ProgramFailed: ours.
+    """
+    size_bytes = _readable_size(path, limits)
+    answer = _opened(path)
+    picture = _picture(path, answer)
+    sounds = _sounds(path, answer)
+    _refuse_encrypted(path, answer)
+    start = exact_number(answer["format"].get("start_time")) or Fraction(0)
+    video, warnings = _video_stream(path, picture, answer, start)
+    _refuse_sizes(path, video, limits)
+    claimed = exact_number(answer["format"].get("duration"))
+    if claimed is not None and claimed > limits.max_duration_s:
+        raise _too_long(path, claimed, limits)
+    _refuse_undecodable_picture(path, video.index)
+    streams = tuple(_audio_stream(sound, start) for sound in sounds)
+    audio, heard = _choose_sound(path, sounds, streams)
+    ends = _ends(path, answer, start, claimed, size_bytes)
+    duration = _duration(path, video, audio, ends, claimed, limits)
+    return MediaInfo(
+        container=str(answer["format"].get("format_name")),
+        duration_s=duration,
+        size_bytes=size_bytes,
+        video=video,
+        audio=audio,
+        audio_streams=streams,
+        warnings=(*warnings, *heard, *_about_ends(ends, video, audio, claimed)),
+    )
+
+
+def _readable_size(path: Path, limits: Limits) -> int:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path} does not exist; check the name") from None
+    except OSError as error:  # no permission on a folder above, a name too long, a loop of links
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UnreadableFile(f"{str(path)!r} is no file name: it holds a zero byte") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise UnreadableFile(f"{path} is a folder; name one video file")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableFile(f"{path} is no regular file; name one video file")
+    if not os.access(path, os.R_OK):
+        raise UnreadableFile(f"{path} may not be read by this user; change its permissions")
+    if status.st_size == 0:
+        raise EmptyFile(f"{path.name} is empty (0 bytes); {_AGAIN}")
+    if status.st_size > limits.max_bytes:
+        raise LimitExceeded(
+            f"{path.name} has {status.st_size / 1e9:.1f} GB; at most {limits.max_bytes / 1e9:.1f} GB are taken, "
+            "so cut or compress it"
+        )
+    return status.st_size
+
+
+def _opened(path: Path) -> Described:
+    options = ["-show_format", "-show_streams", "-show_packets", "-read_intervals", f"%+#{_HEAD_PACKETS}"]
+    try:
+        answer, stderr = describe(path, options, deadline_s=_QUICK_S)
+    except ProgramFailed as error:
+        raise _unopened(path, error.detail) from error
+    if not answer.get("streams") or "format" not in answer:
+        raise DamagedMedia(f"{path.name} is a container without any stream; {_AGAIN}", detail=stderr)
+    return answer
+
+
+def _unopened(path: Path, stderr: str) -> NotMedia | DamagedMedia | UnsupportedMedia:
+    """Which error a file that ffprobe cannot open is."""
+    if _is_still_picture(path):
+        return NotMedia(f"{path.name} is a still picture, not a video; name a video with sound", detail=stderr)
+    spoke = _DEMUXER_SPOKE.findall(stderr)
+    if "not on whitelist" in stderr:
+        if not spoke or spoke[-1] in ("tty", "image2"):
+            return NotMedia(f"{path.name} is not a video; name a video with sound", detail=stderr)
+        return UnsupportedMedia(
+            f"{path.name} is of the kind {spoke[-1]}, which is not taken; {_CONVERT}", detail=stderr
+        )
+    known = [name for name in spoke if name in process.INPUT_FORMATS]
+    if known or _begins_like_mp4(path):
+        return DamagedMedia(f"{path.name} is damaged or cut off: its index cannot be read; {_AGAIN}", detail=stderr)
+    return NotMedia(f"{path.name} is not a video that ffmpeg knows; name a video with sound", detail=stderr)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+def _is_still_picture(path: Path) -> bool:
+    head = _head(path)
+    begins = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"MM\x00*", b"GIF8")
+    return head.startswith(begins) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def _begins_like_mp4(path: Path) -> bool:
+    return _head(path)[4:8] in (b"ftyp", b"moov", b"mdat")
+
+
+def _picture(path: Path, answer: Described) -> Described:
+    pictures = streams_of_kind(answer, "video")
+    moving = [stream for stream in pictures if not _is_still(stream)]
+    format_name = str(answer["format"].get("format_name"))
+    if format_name.endswith("_pipe") or format_name in ("image2", "gif", "apng"):
+        raise NotMedia(f"{path.name} is a picture ({format_name}), not a video; name a video with sound")
+    if not moving:
+        holds = "only cover art beside its sound" if pictures else "sound but no picture"
+        if not streams_of_kind(answer, "audio"):
+            holds = "neither picture nor sound"
+        raise NoVideoStream(f"{path.name} holds {holds}; name a file with moving pictures")
+    return max(moving, key=lambda stream: (_disposition(stream, "default"), _area(stream), -int(stream["index"])))
+
+
+def _is_still(stream: Described) -> bool:
+    return bool(_disposition(stream, "attached_pic") or _disposition(stream, "timed_thumbnails"))
+
+
+def _disposition(stream: Described, name: str) -> int:
+    return int(stream.get("disposition", {}).get(name, 0))
+
+
+def _area(stream: Described) -> int:
+    return int(stream.get("width", 0)) * int(stream.get("height", 0))
+
+
+def _sounds(path: Path, answer: Described) -> list[Described]:
+    sounds = streams_of_kind(answer, "audio")
+    if not sounds:
+        raise NoAudioStream(f"{path.name} has no sound; clips are chosen by what is said, so name a file with sound")
+    return sounds
+
+
+def _refuse_encrypted(path: Path, answer: Described) -> None:
+    for holder in (*answer["streams"], *answer.get("packets", ())):
+        kinds = [str(side.get("side_data_type", "")) for side in holder.get("side_data_list", ())]
+        if any(kind.startswith("Encryption") for kind in kinds):
+            raise UnsupportedMedia(f"{path.name} is encrypted (DRM); name an unprotected copy")
+
+
+def _video_stream(path: Path, picture: Described, answer: Described, start: Fraction) -> tuple[VideoStream, list[str]]:
+    width, height = int(picture.get("width", 0)), int(picture.get("height", 0))
+    if width <= 0 or height <= 0:
+        raise DamagedMedia(f"{path.name} says its picture has {width}x{height} pixels; {_AGAIN}")
+    index = int(picture["index"])
+    base = exact_number(picture.get("time_base")) or Fraction(1, 1000)
+    rotation, about_rotation = _rotation(picture)
+    aspect, about_aspect = _sample_aspect(picture)
+    times = _times_of(answer, index, base)
+    rate, variable = _rate(picture, times, base)
+    shown = (_even(width * aspect), _even(Fraction(height)))
+    shown_width, shown_height = shown if rotation in (0, 180) else shown[::-1]
+    stream = VideoStream(
+        index=index,
+        codec=str(picture.get("codec_name", "unknown")),
+        width_px=shown_width,
+        height_px=shown_height,
+        coded_width_px=width,
+        coded_height_px=height,
+        frame_rate=rate,
+        time_base=base,
+        start_s=_start_of(picture, base, start),
+        rotation_deg=rotation,
+        sample_aspect=aspect,
+        variable_rate=variable,
+        pixel_format=str(picture.get("pix_fmt", "unknown")),
+        bit_rate_bps=whole_number(picture.get("bit_rate")),
+    )
+    others = [s for s in streams_of_kind(answer, "video") if not _is_still(s) and s["index"] != index]
+    about_others = [f"{len(others) + 1} pictures: stream {index} is used, the others are not"] if others else []
+    about_rate = ["the frame rate varies; times follow each frame's own time stamp"] if variable else []
+    interlaced = picture.get("field_order") in ("tt", "bb", "tb", "bt")
+    about_fields = ["the picture is interlaced; edges in motion may look combed"] if interlaced else []
+    return stream, [*about_others, *about_rotation, *about_aspect, *about_rate, *about_fields]
+
+
+def _even(size: Fraction) -> int:
+    return max(2, round(size / 2) * 2)
+
+
+def _rotation(picture: Described) -> tuple[int, list[str]]:
+    """Clockwise degrees to turn the picture by, as ffmpeg's autorotation does: it takes angles within 1 degree of a
+    right angle for one."""
+    given = [side["rotation"] for side in picture.get("side_data_list", ()) if "rotation" in side]
+    if not given:
+        return 0, []
+    clockwise = -given[0] % 360 if abs(given[0]) <= 360 else None  # a matrix of zeros reads as the lowest integer
+    if clockwise is None:
+        return 0, ["the rotation in the header makes no sense and is ignored"]
+    for right_angle in (0, 90, 180, 270, 360):
+        if abs(clockwise - right_angle) < 1:
+            return right_angle % 360, []
+    return 0, [f"the picture is turned by {clockwise:g} degrees"]
+
+
+def _sample_aspect(picture: Described) -> tuple[Fraction, list[str]]:
+    aspect = exact_number(picture.get("sample_aspect_ratio"))
+    if not aspect or aspect < 0:
+        return Fraction(1), []
+    if not Fraction(1, _ABSURD_ASPECT) <= aspect <= _ABSURD_ASPECT:
+        return Fraction(1), [f"the pixel shape in the header, {aspect}, makes no sense and is ignored"]
+    return aspect, []
+
+
+def _times_of(answer: Described, index: int, base: Fraction) -> list[Fraction]:
+    packets = [packet for packet in answer.get("packets", ()) if packet.get("stream_index") == index]
+    ticks = [whole_number(packet.get("pts")) for packet in packets]
+    return sorted(tick * base for tick in ticks if tick is not None)
+
+
+def _rate(picture: Described, times: Sequence[Fraction], base: Fraction) -> tuple[Fraction, bool]:
+    """Frames per second on average, and whether the gaps between frames differ by more than rounding."""
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    measured = (len(gaps) / (times[-1] - times[0])) if gaps and times[-1] > times[0] else None
+    # Of the gaps, the longest are left out: among the last packets read, one shown earlier may be missing.
+    inner = gaps[: max(1, len(gaps) * 95 // 100)] if len(gaps) >= 20 else gaps[:-1]
+    rounding = max(2 * base, Fraction(2, 1000))
+    uneven = bool(inner) and inner[-1] - inner[0] > rounding and inner[-1] > inner[0] * Fraction(6, 5)
+    average = exact_number(picture.get("avg_frame_rate"))
+    if average and 0 < average <= 1000:
+        return average, uneven
+    nominal = exact_number(picture.get("r_frame_rate"))
+    if measured is None and nominal and 0 < nominal <= 1000:
+        return nominal, uneven
+    return (measured.limit_denominator(1001) if measured else Fraction(25)), uneven
+
+
+def _start_of(stream: Described, base: Fraction, start: Fraction) -> Fraction:
+    ticks = whole_number(stream.get("start_pts"))
+    return ticks * base - start if ticks is not None else Fraction(0)
+
+
+def _refuse_sizes(path: Path, video: VideoStream, limits: Limits) -> None:
+    size = f"{path.name} shows {video.width_px}x{video.height_px} pixels"
+    too_small = video.width_px < limits.min_width_px or video.height_px < limits.min_height_px
+    if too_small or min(video.coded_width_px, video.coded_height_px) < 16:
+        raise UnsupportedMedia(
+            f"{size}, too few to make clips from; name a video of at least {limits.min_width_px}x{limits.min_height_px}"
+        )
+    if video.width_px > limits.max_width_px or video.height_px > limits.max_height_px:
+        raise LimitExceeded(f"{size}; at most {limits.max_width_px}x{limits.max_height_px} are taken, so scale it down")
+    if video.frame_rate > limits.max_frame_rate:
+        raise LimitExceeded(
+            f"{path.name} has {float(video.frame_rate):.0f} frames per second; at most {limits.max_frame_rate:g} are "
+            "taken, so convert it to fewer"
+        )
+
+
+def _refuse_undecodable_picture(path: Path, index: int) -> None:
+    decoded = _decoded_head(path, index, "v")
+    if decoded.frames:
+        return
+    if decoded.unknown_codec:
+        raise UnsupportedMedia(f"the picture of {path.name} is in no known codec; {_CONVERT}", detail=decoded.stderr)
+    raise DamagedMedia(f"no picture of {path.name} can be decoded; {_AGAIN}", detail=decoded.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What decoding the beginning of one stream gave."""
+
+    frames: int
+    stderr: str
+
+    @property
+    def unknown_codec(self) -> bool:
+        return "not found for input stream" in self.stderr or "Decoder (codec" in self.stderr
+
+
+def _decoded_head(path: Path, index: int, kind: str) -> _Head:
+    """Decodes up to two frames from the first half minute of a stream."""
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        *process.DESPITE_ERRORS,
+        "-t",
+        "30",
+        *process.input_arguments(path),
+        "-map",
+        f"0:{index}",
+    ]
+    try:
+        completed = process.run([*command, f"-frames:{kind}", "2", "-f", "framecrc", "-"], deadline_s=_QUICK_S)
+    except ProgramFailed as error:
+        return _Head(0, error.detail)
+    lines = completed.stdout.decode("ascii", "replace").splitlines()
+    return _Head(sum(not line.startswith("#") for line in lines), completed.stderr)
+
+
+def _audio_stream(sound: Described, start: Fraction) -> AudioStream:
+    tags = {str(name).lower(): str(value) for name, value in sound.get("tags", {}).items()}
+    language = tags.get("language")
+    base = exact_number(sound.get("time_base")) or Fraction(1, 1000)
+    return AudioStream(
+        index=int(sound["index"]),
+        codec=str(sound.get("codec_name", "unknown")),
+        sample_rate_hz=whole_number(sound.get("sample_rate")) or 0,
+        channels=whole_number(sound.get("channels")) or 0,
+        start_s=_start_of(sound, base, start),
+        language=language if language not in (None, "und", "") else None,
+        title=tags.get("title"),
+    )
+
+
+def _choose_sound(
+    path: Path, sounds: Sequence[Described], streams: Sequence[AudioStream]
+) -> tuple[AudioStream, list[str]]:
+    """The track marked as default, otherwise the first; the next one when that cannot be decoded."""
+    order = sorted(range(len(sounds)), key=lambda i: (-_disposition(sounds[i], "default"), i))
+    failures: list[_Head] = []
+    for position in order:
+        stream = streams[position]
+        decoded = _decoded_head(path, stream.index, "a")
+        if decoded.frames:
+            return stream, _about_tracks(stream, streams, len(failures))
+        failures.append(decoded)
+    if all(not failure.stderr for failure in failures):
+        raise NoAudioStream(f"the sound track of {path.name} is empty; name a file with sound")
+    detail = "\n".join(failure.stderr for failure in failures)
+    if any(failure.unknown_codec for failure in failures):
+        raise UnsupportedMedia(f"the sound of {path.name} is in no known codec; {_CONVERT}", detail=detail)
+    raise DamagedMedia(f"the sound of {path.name} cannot be decoded; {_AGAIN}", detail=detail)
+
+
+def _about_tracks(chosen: AudioStream, streams: Sequence[AudioStream], undecodable: int) -> list[str]:
+    if len(streams) == 1:
+        return []
+    name = chosen.title or chosen.language or f"stream {chosen.index}"
+    broken = f"; {undecodable} could not be decoded" if undecodable else ""
+    return [f"{len(streams)} sound tracks: {name} is used{broken}"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """When the last packet of each stream ends, in seconds from time zero; whether every packet was read for it."""
+
+    by_stream: dict[int, Fraction]
+    read_in_full: bool
+
+    @property
+    def last(self) -> Fraction:
+        return max(self.by_stream.values(), default=Fraction(0))
+
+
+def _ends(path: Path, answer: Described, start: Fraction, claimed: Fraction | None, size_bytes: int) -> _Ends:
+    needed = {int(s["index"]) for kind in ("video", "audio") for s in streams_of_kind(answer, kind) if not _is_still(s)}
+    if claimed is not None and claimed > 0:
+        found = _last_packets(path, start, max(claimed - _TAIL_S, Fraction(0)), size_bytes)
+        if needed <= found.keys() and max(found.values()) >= claimed - _NOTABLE_S:
+            return _Ends(found, read_in_full=False)
+    return _Ends(_last_packets(path, start, None, size_bytes), read_in_full=True)
+
+
+def _last_packets(path: Path, start: Fraction, since: Fraction | None, size_bytes: int) -> dict[int, Fraction]:
+    """When the last packet of each stream ends, reading from `since` on (from the beginning when None)."""
+    ends: dict[int, Fraction] = {}
+
+    def note(line: str) -> None:
+        index, pts, length = (*line.split(","), "", "")[:3]
+        shown, lasts = exact_number(pts), exact_number(length) or Fraction(0)
+        if shown is not None and index.isdigit():
+            ends[int(index)] = max(ends.get(int(index), Fraction(0)), shown + lasts - start)
+
+    interval = [] if since is None else ["-read_intervals", f"{float(start + since):.6f}%"]
+    entries = ["-show_entries", "packet=stream_index,pts_time,duration_time", "-of", "csv=p=0"]
+    command = ["ffprobe", "-v", "error", *interval, *entries, *process.input_arguments(path)]
+    try:
+        process.run(command, deadline_s=_QUICK_S + size_bytes / _SCAN_BYTES_PER_S, on_line=note)
+    except ProgramFailed:
+        # A file that cannot be seeked in, or that breaks off: what was read until then is the answer.
+        return ends
+    return ends
+
+
+def _duration(
+    path: Path, video: VideoStream, audio: AudioStream, ends: _Ends, claimed: Fraction | None, limits: Limits
+) -> Fraction:
+    """The picture's end: what comes after it cannot be shown."""
+    missing = (claimed or Fraction(0)) - ends.last
+    if ends.read_in_full and claimed and missing > max(_DEFECT_S, claimed * _DEFECT_SHARE):
+        raise DamagedMedia(
+            f"{path.name} holds {float(ends.last):.1f} s of the {float(claimed):.1f} s its header promises; {_AGAIN}"
+        )
+    if audio.index not in ends.by_stream:
+        raise NoAudioStream(f"the sound track of {path.name} is empty; name a file with sound")
+    end = ends.by_stream.get(video.index, Fraction(0))
+    if end > limits.max_duration_s:
+        raise _too_long(path, end, limits)
+    if end < limits.min_duration_s:
+        raise UnsupportedMedia(
+            f"{path.name} lasts {float(end):.3f} s; name a video of at least {limits.min_duration_s:g} s"
+        )
+    return end
+
+
+def _too_long(path: Path, duration: Fraction, limits: Limits) -> LimitExceeded:
+    hours, most = float(duration) / 3600, limits.max_duration_s / 3600
+    return LimitExceeded(f"{path.name} lasts {hours:.1f} h; at most {most:g} h are taken, so cut it")
+
+
+def _about_ends(ends: _Ends, video: VideoStream, audio: AudioStream, claimed: Fraction | None) -> list[str]:
+    warnings = []
+    if claimed and ends.read_in_full and claimed - ends.last > _NOTABLE_S:
+        warnings.append(f"the file ends {float(claimed - ends.last):.1f} s before its header says")
+    beyond = ends.by_stream[audio.index] - ends.by_stream[video.index]
+    if beyond > 1:
+        warnings.append(f"the sound goes on for {float(beyond):.1f} s after the last picture; that part is left out")
+    if beyond < -1:
+        warnings.append(f"the sound ends {float(-beyond):.1f} s before the picture")
+    return warnings
