@@ -1,0 +1,76 @@
+# One command each; `make` lists them. Nothing is installed globally but Debian packages.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint setup/constraints.txt
+export CLIP_PLATFORM_HOME ?= $(CURDIR)/.clip-platform
+VIDEO ?=
+OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format evaluate bench bench-long clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+ifeq ($(strip $(VIDEO)),)
+demo: $(VENV)/.sample  ## make a sample talk and turn it into clips; VIDEO=talk.mp4 for your own
+	$(BIN)/python -m clip_platform.evaluation.sample_talk build/sample
+	$(BIN)/clip-platform process build/sample/talk.mp4 --clips 3 --min-s 10 --max-s 30 --out demo $(OPTIONS)
+	@echo "look at demo/report.html"
+else
+demo: $(VENV)/.nemo
+	$(BIN)/clip-platform process "$(VIDEO)" $(OPTIONS)
+endif
+
+up: $(VENV)/.base  ## Postgres, Dagster webserver and daemon on loopback, until Ctrl-C
+	$(BIN)/clip-platform up
+
+test: $(VENV)/.develop  ## every test that needs no GPU and no cluster
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.develop  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.develop  ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+evaluate: $(VENV)/.sample  ## accuracy on the sample talk, against its truth
+	$(BIN)/python -m clip_platform.evaluation
+
+bench: $(VENV)/.sample  ## cost as ratios to lower bounds
+	$(BIN)/python -m benchmarks
+
+bench-long: $(VENV)/.sample  ## the benchmarks that take more than 20 minutes
+	$(BIN)/python -m benchmarks --long
+
+clean:  ## remove what make built, videos and clips of the embedded platform included
+	rm -rf $(VENV) build demo .clip-platform .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The environment, in layers: a stamp file says that a layer is there.
+
+$(VENV)/.base: pyproject.toml setup/constraints.txt setup/system-packages
+	@PYTHON="$(PYTHON)" setup/system-packages
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else "Python 3.11 or 3.12 is needed; name one with PYTHON=")'
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@echo "installing Python packages into $(VENV); the first time takes some minutes"
+	@$(PIP) torch
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.sample: $(VENV)/.base
+	@$(PIP) --editable '.[sample]'
+	@touch $@
+
+$(VENV)/.nemo: $(VENV)/.base
+	@$(PIP) --editable '.[nemo]'
+	@touch $@
+
+$(VENV)/.develop: $(VENV)/.base
+	@$(PIP) --editable '.[sample,nemo,insightface,develop]'
+	@touch $@
