@@ -1,0 +1,95 @@
+"""The doors to the application's database. Everything that reads or writes rows comes through here; SQL does not.
+
+Who may see what is decided by Postgres (row-level security), not by callers remembering a `where`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from clip_platform.errors import ClipPlatformError, StorageFull, StorageUnavailable
+
+_TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+# A lock or a statement that takes longer than this is a fault, and must not hold a worker for ever.
+_SESSION = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=120s -c TimeZone=UTC"
+
+
+def is_tenant_id(text_: str) -> bool:
+    """Letters, digits, `-` and `_`, up to 63, so that it can begin an object key."""
+    return _TENANT_ID.fullmatch(text_) is not None
+
+
+class Database:
+    """A pool of connections under one role. `url`: `postgresql+psycopg://role:password@host:port/database`.
+
+    Errors of either door: `StorageUnavailable` when the server does not answer or gives up waiting, `StorageFull` when
+    its disk is full.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = engine_at(url)
+
+    @contextmanager
+    def tenant_transaction(self, tenant_id: str) -> Iterator[Connection]:
+        """One transaction that sees and writes one tenant's rows; committed at the end, rolled back on an error."""
+        if not is_tenant_id(tenant_id):
+            raise ValueError(f"tenant id {tenant_id!r} is not 1 to 63 letters, digits, '-' or '_'")
+        with translated_errors(), self._engine.begin() as connection:
+            connection.execute(text("select set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
+            yield connection
+
+    @contextmanager
+    def across_tenants(self) -> Iterator[Connection]:
+        """One transaction without a tenant: sees no tenant's rows, except what the role's own policies show it.
+
+        Meant for the sensors' role, which may see ids, tenants and states.
+        """
+        with translated_errors(), self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Closes idle connections; the next transaction opens new ones."""
+        self._engine.dispose()
+
+
+def engine_at(url: str) -> Engine:
+    return create_engine(
+        url,
+        pool_pre_ping=True,  # the embedded server may have been restarted since
+        pool_size=4,
+        max_overflow=8,
+        pool_timeout=15,
+        connect_args={"connect_timeout": 10, "options": _SESSION, "application_name": "clip-platform"},
+    )
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise StorageUnavailable("no database connection became free within 15 s; run fewer jobs at once") from error
+    except DBAPIError as error:
+        meaning = _meaning_of(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+def _meaning_of(error: DBAPIError) -> ClipPlatformError | None:
+    """The platform's error for a failure of the server; None for a mistake in a statement, which is a bug."""
+    cause = error.orig
+    if isinstance(cause, psycopg.errors.DiskFull):
+        return StorageFull("the database's disk is full; free some space and try again", detail=str(cause))
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) or error.connection_invalidated:
+        return StorageUnavailable(
+            "the database does not answer; check that it runs and can be reached, then try again", detail=str(cause)
+        )
+    return None

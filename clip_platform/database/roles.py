@@ -1,0 +1,57 @@
+"""The roles and databases the platform needs, and how they are made. Who may do what is in the migrations' grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from psycopg import sql
+
+OWNER = "clip_platform_owner"
+"""Owns the schema and runs migrations."""
+PIPELINE = "clip_platform_pipeline"
+"""Assets and the command line; sees one tenant at a time."""
+SENSORS = "clip_platform_sensors"
+"""Sees ids, tenants and states of all tenants' videos, and may admit them; nothing else."""
+DAGSTER = "dagster"
+MLFLOW = "mlflow"
+
+APPLICATION_DATABASE = "clip_platform"
+DATABASE_OWNERS: Mapping[str, str] = {APPLICATION_DATABASE: OWNER, "dagster": DAGSTER, "mlflow": MLFLOW}
+ROLES = (OWNER, PIPELINE, SENSORS, DAGSTER, MLFLOW)
+_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS)}
+
+
+def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
+    """Makes the roles and databases that are missing, and sets every role's password.
+
+    Args:
+        connection: a superuser's, in autocommit mode: `create database` runs in no transaction.
+        passwords: by role, for all of `ROLES`.
+    """
+    connection.execute("set client_min_messages = warning")
+    connection.execute("set log_statement = 'none'")  # a server that logs statements would keep the passwords
+    for role in ROLES:
+        _ensure_role(connection, role, passwords[role])
+    for database, owner in DATABASE_OWNERS.items():
+        _ensure_database(connection, database, owner)
+
+
+def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    name = sql.Identifier(role)
+    if connection.execute("select from pg_roles where rolname = %s", [role]).rowcount == 0:
+        connection.execute(sql.SQL("create role {}").format(name))
+    connection.execute(
+        sql.SQL("alter role {} login nosuperuser nobypassrls nocreatedb nocreaterole password {}").format(
+            name, sql.Literal(password)
+        )
+    )
+
+
+def _ensure_database(connection: psycopg.Connection, database: str, owner: str) -> None:
+    name = sql.Identifier(database)
+    if connection.execute("select from pg_database where datname = %s", [database]).rowcount == 0:
+        connection.execute(sql.SQL("create database {} owner {}").format(name, sql.Identifier(owner)))
+    connection.execute(sql.SQL("revoke all on database {} from public").format(name))
+    for guest in _GUESTS.get(database, ()):
+        connection.execute(sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(guest)))

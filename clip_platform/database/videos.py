@@ -1,0 +1,270 @@
+"""Videos' rows: registered, attempted, completed or failed. States follow `upload/states.py`.
+
+Every attempt has a token. Whoever writes for an attempt shows it, so that of two overlapping attempts (a killed worker
+may leave a step behind) the older one cannot win.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from clip_platform.database.connection import Database
+from clip_platform.errors import InvalidInput, Superseded
+from clip_platform.identifiers import StoredObject
+from clip_platform.upload.states import MAX_ATTEMPTS, MAY_FOLLOW, VideoState
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRow:
+    """One video. `attempt` counts from 1, 0 before the first one; errors are those of the last failed attempt."""
+
+    video_id: str
+    tenant_id: str
+    name: str
+    source: StoredObject
+    preferences: Mapping[str, Any]
+    state: VideoState
+    attempt: int
+    failures: int
+    attempt_token: str | None
+    run_id: str | None
+    error_class: str | None
+    error_message: str | None
+    error_detail: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = """id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state, attempt, failures,
+    attempt_token, run_id, error_class, error_message, error_detail, created_at, updated_at"""
+_REGISTER = text(f"""
+    insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state)
+    values (:video_id, :tenant_id, :name, :key, :sha256, :size_bytes, cast(:preferences as jsonb), 'submitted')
+    returning {_COLUMNS}""")
+_BY_SOURCE = text(f"""
+    select {_COLUMNS} from videos where source_sha256 = :sha256 and name = :name order by id desc limit 1""")
+_BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")
+_BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")
+_PAGE = text(f"""
+    select {_COLUMNS} from videos where cast(:before_id as text) is null or id < :before_id
+    order by id desc limit :limit""")
+_SET_PREFERENCES = text("""
+    update videos set preferences = cast(:preferences as jsonb), updated_at = now() where id = :video_id""")
+_BEGIN = text("""
+    update videos
+    set state = 'processing', attempt = attempt + 1, attempt_token = :token, run_id = :run_id,
+        failures = failures + :crashed, error_class = null, error_message = null, error_detail = null,
+        updated_at = now()
+    where id = :video_id""")
+_REMEMBER_ATTEMPT = text("""
+    insert into attempts (video_id, tenant_id, attempt, run_id)
+    select id, tenant_id, attempt, run_id from videos where id = :video_id""")
+_FORGET_PROGRESS = text("delete from progress where video_id = :video_id")
+_BEGAN_BEFORE = text("select from attempts where video_id = :video_id and run_id = :run_id")
+_COMPLETE = text("update videos set state = 'completed', failures = 0, updated_at = now() where id = :video_id")
+_FAIL = text("""
+    update videos
+    set state = :state, failures = failures + 1, error_class = :error_class, error_message = :message,
+        error_detail = :detail, updated_at = now()
+    where id = :video_id""")
+_REQUEUE = text("""
+    update videos
+    set state = 'submitted', failures = 0, attempt_token = null, error_class = null, error_message = null,
+        error_detail = null, updated_at = now()
+    where id = :video_id""")
+_TENANT_OF = text("select tenant_of_video(:video_id)")
+
+
+def register(
+    db: Database, tenant_id: str, *, video_id: str, name: str, source: StoredObject, preferences: Mapping[str, Any]
+) -> VideoRow:
+    """A new video, in state `submitted`. `preferences` are validated before, by `upload.preferences`."""
+    values = {
+        "video_id": video_id,
+        "tenant_id": tenant_id,
+        "name": _storable(name),
+        "key": source.key,
+        "sha256": source.sha256,
+        "size_bytes": source.size_bytes,
+        "preferences": json.dumps(dict(preferences)),
+    }
+    with db.tenant_transaction(tenant_id) as connection:
+        return _row(connection.execute(_REGISTER, values).one())
+
+
+def find_by_source(db: Database, tenant_id: str, sha256: str, name: str) -> VideoRow | None:
+    """The tenant's latest video made from these bytes under this name."""
+    with db.tenant_transaction(tenant_id) as connection:
+        found = connection.execute(_BY_SOURCE, {"sha256": sha256, "name": _storable(name)}).one_or_none()
+    return None if found is None else _row(found)
+
+
+def get(db: Database, tenant_id: str, video_id: str) -> VideoRow:
+    """
+    Raises:
+        InvalidInput: the tenant has no such video.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        return _get(connection, video_id)
+
+
+def list_videos(db: Database, tenant_id: str, limit: int, before_id: str | None = None) -> list[VideoRow]:
+    """The tenant's videos, newest first; `before_id` is the last id of the page before."""
+    with db.tenant_transaction(tenant_id) as connection:
+        return [_row(found) for found in connection.execute(_PAGE, {"limit": limit, "before_id": before_id})]
+
+
+def tenant_of(db: Database, video_id: str) -> str | None:
+    """Whose video this is; None when there is none. Needs no tenant: a Dagster partition knows only the id."""
+    with db.across_tenants() as connection:
+        tenant_id: str | None = connection.execute(_TENANT_OF, {"video_id": video_id}).scalar_one()
+    return tenant_id
+
+
+def set_preferences(db: Database, tenant_id: str, video_id: str, preferences: Mapping[str, Any]) -> None:
+    """Replaces the preferences; what has to be made again follows from the checkpoints' keys."""
+    with db.tenant_transaction(tenant_id) as connection:
+        _get(connection, video_id, lock=True)
+        connection.execute(_SET_PREFERENCES, {"video_id": video_id, "preferences": json.dumps(dict(preferences))})
+
+
+def begin_attempt(db: Database, tenant_id: str, video_id: str, run_id: str) -> str:
+    """Starts an attempt and fences every older one; returns its token.
+
+    Whether another process still works on the video is the lease's business, to be taken first. A video found in state
+    `processing` had an attempt that died without a word; that counts as a failure.
+
+    Raises:
+        InvalidInput: the tenant has no such video.
+        Superseded: this run has had its attempt, and a newer one has begun since or it was requeued.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        return _begin(connection, _get(connection, video_id, lock=True), run_id)
+
+
+def join_attempt(db: Database, tenant_id: str, video_id: str, run_id: str) -> str:
+    """The token of this run's attempt, which is begun unless it is the current one. Raises as `begin_attempt`."""
+    with db.tenant_transaction(tenant_id) as connection:
+        video = _get(connection, video_id, lock=True)
+        if video.run_id == run_id and video.attempt_token is not None:
+            return video.attempt_token
+        return _begin(connection, video, run_id)
+
+
+def complete(db: Database, tenant_id: str, video_id: str, token: str) -> None:
+    """
+    Raises:
+        Superseded: the token is not the current attempt's, or the attempt has failed meanwhile.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        video = fenced(connection, video_id, token)
+        _may_become(video, VideoState.COMPLETED)
+        connection.execute(_COMPLETE, {"video_id": video_id})
+
+
+def fail(
+    db: Database,
+    tenant_id: str,
+    video_id: str,
+    token: str,
+    error_class: str,
+    message: str,
+    detail: str,
+    permanent: bool,
+) -> VideoState:
+    """Ends the attempt with its error: `dead_lettered` when permanent or too often, otherwise `failed`.
+
+    An attempt that has failed already keeps its first error.
+
+    Raises:
+        Superseded: the token is not the current attempt's, or the attempt has been completed.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        video = fenced(connection, video_id, token)
+        if video.state in (VideoState.FAILED, VideoState.DEAD_LETTERED):
+            return video.state
+        last = permanent or video.failures + 1 >= MAX_ATTEMPTS
+        state = VideoState.DEAD_LETTERED if last else VideoState.FAILED
+        _may_become(video, state)
+        error = {"error_class": error_class, "message": _storable(message), "detail": _storable(detail)}
+        connection.execute(_FAIL, {"video_id": video_id, "state": state.value, **error})
+    return state
+
+
+def requeue(db: Database, tenant_id: str, video_id: str) -> VideoRow:
+    """Back to `submitted`, with all its chances.
+
+    Raises:
+        InvalidInput: no such video, or it is being processed.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        video = _get(connection, video_id, lock=True)
+        if video.state is not VideoState.SUBMITTED and VideoState.SUBMITTED not in MAY_FOLLOW[video.state]:
+            raise InvalidInput(f"video {video_id} is {video.state.value}; requeue it when that attempt has ended")
+        connection.execute(_REQUEUE, {"video_id": video_id})
+        return _get(connection, video_id)
+
+
+def fenced(connection: Connection, video_id: str, token: str) -> VideoRow:
+    """The video, locked until the end of the transaction, so that what follows is written by the current attempt or not.
+
+    Raises:
+        Superseded: the token is not the current attempt's.
+    """
+    video = _get(connection, video_id, lock=True)
+    if video.attempt_token != token:
+        raise Superseded(
+            f"attempt {video.attempt} (run {video.run_id}) has taken over video {video_id}; these results are not kept"
+        )
+    return video
+
+
+def _begin(connection: Connection, video: VideoRow, run_id: str) -> str:
+    identity = {"video_id": video.video_id, "run_id": run_id}
+    if connection.execute(_BEGAN_BEFORE, identity).rowcount:
+        raise Superseded(
+            f"run {run_id} has had its attempt at video {video.video_id}, which is now at attempt {video.attempt}; "
+            "start a new run"
+        )
+    crashed = video.state is VideoState.PROCESSING
+    if not crashed:
+        _may_become(video, VideoState.PROCESSING)
+    token = secrets.token_hex(16)
+    connection.execute(_BEGIN, {**identity, "token": token, "crashed": int(crashed)})
+    connection.execute(_REMEMBER_ATTEMPT, {"video_id": video.video_id})
+    connection.execute(_FORGET_PROGRESS, {"video_id": video.video_id})
+    return token
+
+
+def _may_become(video: VideoRow, state: VideoState) -> None:
+    if state not in MAY_FOLLOW[video.state]:
+        raise Superseded(
+            f"video {video.video_id} is {video.state.value} and cannot become {state.value}; its attempt "
+            f"{video.attempt} has ended already"
+        )
+
+
+def _get(connection: Connection, video_id: str, *, lock: bool = False) -> VideoRow:
+    found = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"video_id": video_id}).one_or_none()
+    if found is None:
+        raise InvalidInput(f"there is no video {video_id}; list the videos to find its id")
+    return _row(found)
+
+
+def _row(found: Row[Any]) -> VideoRow:
+    values = dict(found._mapping)
+    source = StoredObject(values.pop("source_key"), values.pop("source_sha256"), values.pop("source_size_bytes"))
+    state = VideoState(values.pop("state"))
+    return VideoRow(video_id=values.pop("id"), source=source, state=state, **values)
+
+
+def _storable(text_: str) -> str:
+    """Postgres takes no NUL and no lone surrogate, as a file's name on Linux may hold."""
+    return text_.replace("\0", "").encode("utf-8", "backslashreplace").decode()

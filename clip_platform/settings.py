@@ -1,0 +1,113 @@
+"""All settings, typed, read from the environment at the edge and nowhere else. A secret has no default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from clip_platform.errors import InvalidSetting
+
+PREFIX = "CLIP_PLATFORM_"
+
+
+def _default_home() -> Path:
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share") / "clip-platform"
+
+
+class Settings(BaseSettings):
+    """What an operator can set, each as `CLIP_PLATFORM_<NAME>`. Use `read_settings` to make one."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
+
+    home: Path = Field(default_factory=_default_home, description="folder of everything this machine keeps")
+    object_store_url: str | None = Field(
+        None, description="file:///folder, s3://bucket/prefix or az://container/prefix; a folder in home when unset"
+    )
+    scratch: Path | None = Field(None, description="folder for temporary files; in home when unset")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
+
+    database_host: str | None = Field(None, description="Postgres server; unset means the embedded one")
+    database_port: int = Field(5432, ge=1, le=65535, description="port of that server")
+    database_name: str = Field("clip_platform", description="database of the application on that server")
+    database_owner_password: SecretStr | None = Field(None, description="role clip_platform_owner: migrations")
+    database_pipeline_password: SecretStr | None = Field(None, description="role clip_platform_pipeline: assets, CLI")
+    database_sensors_password: SecretStr | None = Field(None, description="role clip_platform_sensors: sensors")
+
+    speech_engine: Literal["auto", "nemo", "pocketsphinx"] = Field("auto", description="what recognises speech")
+    nemo_model: str = Field("nvidia/parakeet-tdt-0.6b-v3", description="NeMo model, by name or .nemo file")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where engines compute")
+    face_engine: Literal["haar", "yunet", "insightface"] = Field("haar", description="what finds faces")
+    face_model: Path | None = Field(None, description="model of the face engine: yunet's file, insightface's folder")
+
+    max_upload_bytes: PositiveInt = Field(20 * 1024**3, description="larger files are refused")
+    max_upload_duration_s: PositiveFloat = Field(6 * 3600, description="longer videos are refused")
+
+    @property
+    def store_url(self) -> str:
+        """The object store's address, whether set or not."""
+        return self.object_store_url or (self.home.absolute() / "objects").as_uri()
+
+    @property
+    def scratch_folder(self) -> Path:
+        return self.scratch or self.home / "scratch"
+
+    def database_url(self, role: Literal["owner", "pipeline", "sensors"]) -> str | None:
+        """The address for one of the application's roles; None when the embedded server is to be used.
+
+        Raises:
+            InvalidSetting: a server is named, but not the role's password.
+        """
+        if self.database_host is None:
+            return None
+        from sqlalchemy import URL
+
+        password: SecretStr | None = getattr(self, f"database_{role}_password")
+        if password is None:
+            name = f"{PREFIX}DATABASE_{role.upper()}_PASSWORD"
+            raise InvalidSetting(
+                f"{PREFIX}DATABASE_HOST names a server, but {name} is not set; set it, or unset the host to use the "
+                "embedded server"
+            )
+        url = URL.create(
+            "postgresql+psycopg",
+            username=f"clip_platform_{role}",
+            password=password.get_secret_value(),
+            host=self.database_host,
+            port=self.database_port,
+            database=self.database_name,
+        )
+        return url.render_as_string(hide_password=False)
+
+
+def read_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        InvalidSetting: names the variable, its value unless it is a secret, and what is allowed; also for a variable
+            with our prefix that is no setting, which is a typing error more often than not.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    unknown = [name for name in unknown if name not in _NOT_SETTINGS]
+    if unknown:
+        raise InvalidSetting(f"{', '.join(unknown)}: no such setting; .env.example lists them all")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSetting("; ".join(_in_words(problem) for problem in error.errors())) from error
+
+
+_NOT_SETTINGS = frozenset({f"{PREFIX}SHARED_MEDIA"})
+"""Read by the tests, not by the platform."""
+
+
+def _in_words(problem: object) -> str:
+    assert isinstance(problem, dict)  # noqa: S101
+    name = str(problem["loc"][0])
+    value = "" if "password" in name else f" is {problem['input']!r}"
+    return f"{PREFIX}{name.upper()}{value}: {problem['msg']}"
