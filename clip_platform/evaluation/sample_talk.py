@@ -1,0 +1,334 @@
+"""Makes the sample talk: about 85 s of two people, two slides and a fade, with the truth about it saved beside it.
+
+`python -m clip_platform.evaluation.sample_talk FOLDER` writes `talk.mp4` and `truth.json` (see `truth`). What is said is in
+`script`, voices in `voices`, pictures in `persons` and `scenery`; this module puts them on one time line and encodes it.
+The same versions of the libraries give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import cv2
+import numpy as np
+
+from clip_platform.evaluation.persons import Cutout, Person, Pose
+from clip_platform.evaluation.scenery import put_desk, room, slide
+from clip_platform.evaluation.script import LINES, SLIDES, SPEAKERS, Line
+from clip_platform.evaluation.truth import (
+    TrueFace,
+    TrueFade,
+    TrueSegment,
+    TrueShot,
+    TrueWord,
+    Truth,
+    save_truth,
+)
+from clip_platform.evaluation.voices import SAMPLE_RATE_HZ, Spoken, speak
+from clip_platform.media.process import run, share_from_progress
+from clip_platform.progress import OnProgress, silent
+
+_TAIL_S = 0.35
+_DEADLINE_S = 600.0
+_DARKEST_FACE = 0.3
+_ROOM_NOISE = 18.0
+"""Root mean square of the room's noise in 16-bit steps, about -65 dBFS: digital silence makes recognisers invent words."""
+_PIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTalk:
+    """`video`: H.264/AAC in MP4. `truth`: the file that `truth.load_truth` reads."""
+
+    video: Path
+    truth: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One line of the script on the time line, in whole frames."""
+
+    line: Line
+    spoken: Spoken
+    first_frame: int
+    frames: int
+
+
+def make_sample_talk(
+    folder: Path, *, size: tuple[int, int] = (1920, 1080), fps: int = 30, on_progress: OnProgress = silent
+) -> SampleTalk:
+    """Writes `talk.mp4` and `truth.json` into `folder`, which is made when missing.
+
+    Args:
+        size: width and height in pixels, even, 16:9; everything in the picture scales with it.
+        fps: frames per second, constant.
+
+    Raises:
+        MissingProgram: flite or ffmpeg is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    talk = SampleTalk(folder / "talk.mp4", folder / "truth.json")
+    scenes = _timeline(fps)
+    frames = sum(scene.frames for scene in scenes)
+    sound = _sound(scenes, frames, fps)
+    faces: list[tuple[TrueFace, ...]] = []
+    pictures = _pictures(scenes, _openings(sound, frames, fps), size, fps, faces)
+    with TemporaryDirectory(prefix="clip-platform-sample-") as scratch:
+        wav = Path(scratch) / "sound.wav"
+        _write_wav(wav, sound)
+        _encode(pictures, wav, talk.video, Path(scratch) / "pictures", size, fps, frames, on_progress)
+    save_truth(_truth(scenes, faces, size, fps), talk.truth)
+    return talk
+
+
+def _timeline(fps: int) -> list[_Scene]:
+    scenes, first = [], 0
+    for line in LINES:
+        spoken = speak(line.text, SPEAKERS[line.speaker])
+        duration_s = line.pause_s + len(spoken.samples) / SAMPLE_RATE_HZ + _TAIL_S
+        scenes.append(_Scene(line, spoken, first, int(np.ceil(duration_s * fps))))
+        first += scenes[-1].frames
+    return scenes
+
+
+# Sound
+
+
+def _sound(scenes: Sequence[_Scene], frames: int, fps: int) -> np.ndarray:
+    """int16 mono at 16 kHz: the voices over a little noise."""
+    noise = np.random.default_rng(11).normal(0, _ROOM_NOISE, round(frames / fps * SAMPLE_RATE_HZ))
+    sound = noise.round().astype(np.int16)
+    for scene in scenes:
+        first = round((scene.first_frame / fps + scene.line.pause_s) * SAMPLE_RATE_HZ)
+        sound[first : first + len(scene.spoken.samples)] += scene.spoken.samples // 2  # half: no clipping with noise
+    return sound
+
+
+def _openings(sound: np.ndarray, frames: int, fps: int) -> np.ndarray:
+    """How far the speaker's mouth is open in each frame, 0..1: loudness from 35 dB below the talk's peak up to it."""
+    window = SAMPLE_RATE_HZ / fps
+    edges = (np.arange(frames + 1) * window).round().astype(int).clip(0, len(sound))
+    power = np.array([np.mean(sound[a:b].astype(float) ** 2) if b > a else 0.0 for a, b in zip(edges, edges[1:])])
+    level_db = 10 * np.log10(power + 1.0)
+    openings = np.clip((level_db - level_db.max() + 35) / 30, 0, 1)
+    return np.convolve(openings, (0.2, 0.6, 0.2), mode="same")
+
+
+def _write_wav(path: Path, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(samples.tobytes())
+
+
+# Pictures
+
+
+def _pictures(
+    scenes: Sequence[_Scene],
+    openings: np.ndarray,
+    size: tuple[int, int],
+    fps: int,
+    faces: list[tuple[TrueFace, ...]],
+) -> Iterator[np.ndarray]:
+    """Every frame as planar 4:2:0 bytes; appends the frame's faces to `faces` as it goes."""
+    cutouts = {person: Cutout(cast(Person, person)) for person in SPEAKERS}
+    empty = {view: slide(SLIDES[view], *size) if view in SLIDES else room(view, *size) for view in _views(scenes)}
+    for scene in scenes:
+        for frame in range(scene.first_frame, scene.first_frame + scene.frames):
+            picture = empty[scene.line.view].copy()
+            drawn = _draw_persons(picture, cutouts, scene.line, frame / fps, float(openings[frame]))
+            light = _light(scene, frame, fps)
+            if light < 1:
+                picture = cv2.convertScaleAbs(picture, alpha=light)
+            faces.append(drawn if light >= _DARKEST_FACE else ())
+            yield cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+
+
+def _views(scenes: Sequence[_Scene]) -> list[str]:
+    return list(dict.fromkeys(scene.line.view for scene in scenes))
+
+
+def _light(scene: _Scene, frame: int, fps: int) -> float:
+    if not scene.line.fade_s:
+        return 1.0
+    return min(1.0, (frame - scene.first_frame) / (scene.line.fade_s * fps))
+
+
+def _draw_persons(
+    picture: np.ndarray, cutouts: dict[str, Cutout], line: Line, moment_s: float, opening: float
+) -> tuple[TrueFace, ...]:
+    height, width = picture.shape[:2]
+    drawn = []
+    for person in _persons_in(line.view):
+        pose = _pose(line.view, person, moment_s, width, height, opening if person == line.speaker else 0.0)
+        box = cutouts[person].paste(picture, pose)
+        drawn.append(TrueFace(person, *(round(value, 1) for value in box)))
+    if line.view == "both":
+        put_desk(picture)
+    return tuple(drawn)
+
+
+def _persons_in(view: str) -> tuple[str, ...]:
+    if view in SLIDES:
+        return ()
+    return ("host", "guest") if view == "both" else (view,)
+
+
+def _pose(view: str, person: str, moment_s: float, width_px: int, height_px: int, mouth: float) -> Pose:
+    """Where a person is: a slow walk from side to side, a quick sway, nods, turns, and steps to the camera and back."""
+
+    def wave_of(period_s: float, phase: float = 0.0) -> float:
+        return float(np.sin(2 * np.pi * (moment_s / period_s + phase)))
+
+    k = height_px / 1080
+    nod = 3.0 * wave_of(1.7)
+    if view == "host":
+        x = 0.47 * width_px + k * (170 * wave_of(9) + 14 * wave_of(2.3))
+        return Pose(x, k * (390 + nod), k * 225 * (1 + 0.10 * wave_of(8)), 20 * wave_of(7), mouth)
+    if view == "guest":
+        x = 0.55 * width_px + k * (150 * wave_of(8, 0.3) + 16 * wave_of(2.1))
+        return Pose(x, k * (400 + nod), k * 245 * (1 + 0.10 * wave_of(9.5)), 22 * wave_of(6.5, 0.2), mouth)
+    side, phase = (0.28, 0.0) if person == "host" else (0.72, 0.4)
+    x = side * width_px + k * (48 * wave_of(5.5, phase) + 6 * wave_of(1.9, phase))
+    return Pose(x, k * (525 + nod), k * 155 * (1 + 0.05 * wave_of(7, phase)), 15 * wave_of(6, phase), mouth)
+
+
+# Encoding
+
+
+def _encode(
+    pictures: Iterator[np.ndarray],
+    wav: Path,
+    video: Path,
+    fifo: Path,
+    size: tuple[int, int],
+    fps: int,
+    frames: int,
+    on_progress: OnProgress,
+) -> None:
+    """Draws in a thread, encodes in ffmpeg; the pictures pass through a named pipe, never through a disk."""
+    os.mkfifo(fifo)
+    failures: list[BaseException] = []
+    writer = threading.Thread(target=_write_pictures, args=(pictures, fifo, failures), name="sample-pictures")
+    writer.start()
+
+    def report(line: str) -> None:
+        share = share_from_progress(line, frames / fps)
+        if share is not None:
+            on_progress(share)
+
+    try:
+        run(_arguments(fifo, wav, video, size, fps), deadline_s=_DEADLINE_S, on_line=report)
+    finally:
+        with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"):  # a writer still waiting for a reader wakes up
+            pass
+        writer.join()
+    if failures:
+        raise failures[0]
+
+
+def _write_pictures(pictures: Iterator[np.ndarray], fifo: Path, failures: list[BaseException]) -> None:
+    # A broken pipe: ffmpeg ended early, and says itself why.
+    with contextlib.suppress(BrokenPipeError), fifo.open("wb", buffering=0) as pipe:
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        try:
+            for picture in pictures:
+                _write_all(pipe.fileno(), memoryview(picture).cast("B"))
+        except BrokenPipeError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - handed to the thread that waits, which raises it
+            failures.append(failure)
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _arguments(fifo: Path, wav: Path, video: Path, size: tuple[int, int], fps: int) -> list[str]:
+    """Two encoder threads and bit-exact muxing whatever the machine, so that the same talk has the same bytes."""
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", str(fifo)]
+    colour = ["-colorspace", "smpte170m", "-color_primaries", "smpte170m", "-color_trc", "smpte170m"]
+    picture = ["-c:v", "libx264", "-preset", "superfast", "-crf", "21", "-g", str(8 * fps), "-threads", "2", *colour]
+    sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "44100"]
+    exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1"]
+    report = ["-v", "error", "-nostats", "-progress", "pipe:1"]
+    return ["ffmpeg", *report, *raw, "-i", str(wav), *picture, *sound, *exact, "-y", str(video)]
+
+
+# Truth
+
+
+def _truth(scenes: Sequence[_Scene], faces: list[tuple[TrueFace, ...]], size: tuple[int, int], fps: int) -> Truth:
+    shots = _shots(scenes, fps)
+    return Truth(
+        fps=fps,
+        width_px=size[0],
+        height_px=size[1],
+        frames=len(faces),
+        speakers=dict(SPEAKERS),
+        cuts_s=tuple(shot.start_s for shot in shots[1:]),
+        fades=tuple(_fade(scene, fps) for scene in scenes if scene.line.fade_s),
+        shots=tuple(shots),
+        segments=tuple(_segment(scene, fps) for scene in scenes),
+        words=tuple(word for scene in scenes for word in _words(scene, fps)),
+        faces=tuple(faces),
+    )
+
+
+def _shots(scenes: Sequence[_Scene], fps: int) -> list[TrueShot]:
+    shots: list[TrueShot] = []
+    for scene in scenes:
+        view, end_s = scene.line.view, round((scene.first_frame + scene.frames) / fps, 4)
+        if shots and shots[-1].view == view and not scene.line.fade_s:
+            shots[-1] = TrueShot(view, shots[-1].start_s, end_s, shots[-1].persons, shots[-1].slide)
+        else:
+            start_s = round(scene.first_frame / fps, 4)
+            shots.append(TrueShot(view, start_s, end_s, _persons_in(view), view in SLIDES))
+    return shots
+
+
+def _fade(scene: _Scene, fps: int) -> TrueFade:
+    start_s = scene.first_frame / fps
+    return TrueFade(round(start_s, 4), round(start_s + scene.line.fade_s, 4))
+
+
+def _segment(scene: _Scene, fps: int) -> TrueSegment:
+    line = scene.line
+    start_s, end_s = scene.first_frame / fps, (scene.first_frame + scene.frames) / fps
+    return TrueSegment(
+        line.view, round(start_s, 4), round(end_s, 4), line.speaker, line.text, line.view in SLIDES, line.topic
+    )
+
+
+def _words(scene: _Scene, fps: int) -> Iterator[TrueWord]:
+    first_s = scene.first_frame / fps + scene.line.pause_s
+    for text, start_s, end_s in scene.spoken.words:
+        yield TrueWord(text, round(first_s + start_s, 3), round(first_s + end_s, 3), scene.line.speaker)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Makes the talk in the folder named by the only argument."""
+    if len(arguments) != 1:
+        print("usage: python -m clip_platform.evaluation.sample_talk FOLDER", file=sys.stderr)
+        return 2
+    talk = make_sample_talk(Path(arguments[0]))
+    print(f"{talk.video}\n{talk.truth}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
