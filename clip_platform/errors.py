@@ -17,6 +17,7 @@
     │   ├── EngineUnavailable     an engine or model that is configured but not there
     │   ├── MissingProgram        a program that must be installed, ffmpeg say
     │   ├── CheckFailed           a result that its own check refuses; ours
+    │   ├── FeatureMismatch       a model and features that were not made for each other
     │   ├── Superseded            a newer attempt owns this video (fencing)
     │   └── CorruptArtifact       a stored result that is not what was written
     └── TransientError            another attempt may succeed
@@ -116,6 +117,10 @@ class MissingProgram(PermanentError):
 
 class CheckFailed(PermanentError):
     """A stage made a result that its own blocking check refuses."""
+
+
+class FeatureMismatch(PermanentError):
+    """A model was made for other features than the ones it is given."""
 
 
 class Superseded(PermanentError):

@@ -1,10 +1,37 @@
-"""Which scored candidates become clips: the best ones that do not overlap. Types and the verb."""
+"""Which scored candidates become clips: the best ones that do not overlap. Types and the verb.
+
+Who scored is not known here: scores come in as plain values.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
+from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
+from clip_platform.selection.titles import title_of
+from clip_platform.selection.vocabulary import content_stems
 from clip_platform.timeline import Span
+from clip_platform.upload.preferences import Preferences
+
+LOWEST_SCORE = 20.0
+"""Nothing below is offered, however few clips there are."""
+SAME_STRETCH_RATIO = 0.7
+"""Intersection over union from which two stretches are called the same."""
+SAME_TEXT_SHARE = 0.6
+"""Share of the shorter text's word pairs found in the other one, from which both say the same."""
+_FEWEST_PAIRS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredCandidate:
+    """A score for one candidate, whoever gave it. `value` is 0..100; `reasons` are for people."""
+
+    candidate_id: str
+    value: float
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +66,134 @@ class SelectedClips:
     clips: tuple[SelectedClip, ...]
     rejected: tuple[RejectedCandidate, ...]
     shortfall: str | None
+
+
+def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], preferences: Preferences) -> SelectedClips:
+    """Greedy, best score first: no clip overlaps a better one or says the same again.
+
+    Every candidate that is not chosen is kept with its reason, and so is every stretch that could not be a candidate.
+    Equal scores go by time, so the result never depends on the order of `scored`.
+    """
+    scores = {score.candidate_id: score for score in scored}
+    by_score = sorted(
+        (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
+        key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),
+    )
+    race = _Race(scores, preferences)
+    for candidate in by_score:
+        race.enter(candidate)
+    unscored = [_rejected(candidate, None, "it was not scored")
+                for candidate in candidates.candidates if candidate.candidate_id not in scores]  # fmt: skip
+    unfit = [RejectedCandidate(None, stretch.span, None, stretch.text, stretch.reason) for stretch in candidates.unfit]
+    return SelectedClips(tuple(race.clips), (*race.rejected, *unscored, *unfit), _shortfall(race, candidates))
+
+
+def _rejected(candidate: ClipCandidate, score: float | None, reason: str) -> RejectedCandidate:
+    return RejectedCandidate(candidate.candidate_id, candidate.span, score, candidate.text, reason)
+
+
+@dataclass
+class _Race:
+    """The clips chosen so far, and why the others lost."""
+
+    scores: dict[str, ScoredCandidate]
+    preferences: Preferences
+    clips: list[SelectedClip] = field(default_factory=list)
+    pairs: list[frozenset[tuple[str, str]]] = field(default_factory=list)
+    rejected: list[RejectedCandidate] = field(default_factory=list)
+    causes: Counter[str] = field(default_factory=Counter)
+
+    def enter(self, candidate: ClipCandidate) -> None:
+        score = self.scores[candidate.candidate_id]
+        pairs = _word_pairs(candidate.text)
+        against = self._objection(candidate.span, score.value, pairs)
+        if against is not None:
+            cause, reason = against
+            self.causes[cause] += 1
+            self.rejected.append(_rejected(candidate, score.value, reason))
+            return
+        self.pairs.append(pairs)
+        self.clips.append(
+            SelectedClip(
+                clip_id=candidate.candidate_id,
+                rank=len(self.clips) + 1,
+                span=candidate.span,
+                first_word=candidate.first_word,
+                last_word=candidate.last_word,
+                score=score.value,
+                title=title_of(candidate.text),
+                reasons=tuple(score.reasons),
+            )
+        )
+
+    def _objection(self, span: Span, value: float, pairs: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
+        overlapped = next((clip for clip in self.clips if clip.span.overlaps(span)), None)
+        if overlapped is not None:
+            return "overlap", _overlap_reason(span, overlapped)
+        if value < LOWEST_SCORE:
+            return "weak", f"score {value:.0f} is below {LOWEST_SCORE:.0f}, the least that is offered"
+        if len(self.clips) >= self.preferences.clips:
+            return "enough", self._too_late(value)
+        repeated = next((clip for clip, other in zip(self.clips, self.pairs, strict=True) if _same(pairs, other)), None)
+        if repeated is not None:
+            return "repeat", f"it says almost the same as the better clip {repeated.rank} ({_stretch(repeated.span)})"
+        return None
+
+    def _too_late(self, value: float) -> str:
+        asked, last = self.preferences.clips, self.clips[-1]
+        if asked == 1:
+            return f"only 1 clip was asked for, and score {value:.0f} is not above its {last.score:.0f}"
+        return f"only {asked} clips were asked for, and score {value:.0f} is not above the last one's {last.score:.0f}"
+
+
+def _overlap_reason(span: Span, better: SelectedClip) -> str:
+    if span.overlap_ratio(better.span) >= SAME_STRETCH_RATIO:
+        return f"it is nearly the same stretch as the better clip {better.rank} ({_stretch(better.span)})"
+    shared = span.intersection(better.span)
+    shared_s = float(shared.duration_s) if shared else 0.0
+    return f"it overlaps the better clip {better.rank} ({_stretch(better.span)}) by {shared_s:.1f} s"
+
+
+def _stretch(span: Span) -> str:
+    return f"{_minutes(float(span.start))}-{_minutes(float(span.end))}"
+
+
+def _minutes(moment_s: float) -> str:
+    whole = int(moment_s)
+    return (
+        f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        if whole >= 3600
+        else f"{whole // 60}:{whole % 60:02d}"
+    )
+
+
+def _word_pairs(text: str) -> frozenset[tuple[str, str]]:
+    stems = content_stems(text)
+    return frozenset(pairwise(stems))
+
+
+def _same(pairs: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
+    fewer = min(len(pairs), len(other))
+    return fewer >= _FEWEST_PAIRS and len(pairs & other) / fewer >= SAME_TEXT_SHARE
+
+
+def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
+    asked, made = race.preferences.clips, len(race.clips)
+    if made >= asked:
+        return None
+    found = f"{made} of the {asked} clips asked for"
+    if not candidates.candidates:
+        return f"no clip: {_why_none(candidates)}"
+    lost = {
+        "overlap": "overlap a better clip",
+        "weak": f"score below {LOWEST_SCORE:.0f}",
+        "repeat": "say the same as a better clip",
+    }
+    parts = [f"{race.causes[cause]} {words}" for cause, words in lost.items() if race.causes[cause]]
+    rest = f"of the other candidates {', '.join(parts)}" if parts else "there are no other candidates"
+    return f"{found}: {rest}; ask for shorter clips to get more"
+
+
+def _why_none(candidates: ClipCandidates) -> str:
+    reasons: Sequence[tuple[str, int]] = Counter(stretch.reason for stretch in candidates.unfit).most_common(1)
+    return reasons[0][0] if reasons else "nothing in the talk could be one"

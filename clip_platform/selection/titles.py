@@ -1,0 +1,66 @@
+"""Titles taken from what is said in a clip; nothing is invented."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from clip_platform.selection.vocabulary import FILLERS, STOP_WORDS, content_stems, is_question, tokens, word_set
+
+LONGEST_TITLE = 60
+"""Characters."""
+
+_SENTENCE = re.compile(r"[^.!?。！？]+[.!?。！？]*")
+_CLAUSE = re.compile(r"\s*[,;:–—]\s*|\s+(?=(?:because|but|which|and then|so that)\b)")
+_OPENERS = word_set("so and but well okay ok now then also because or yeah yes no right look listen") | FILLERS
+_CLOSERS = STOP_WORDS - word_set("us you me them it people things all everything nothing now more less first")
+
+
+def title_of(text: str) -> str:
+    """The most telling sentence of a clip, trimmed to `LONGEST_TITLE` characters at a word.
+
+    Telling: its content words come up often in the clip; the first sentence and questions count for more.
+    """
+    sentences = [found.strip() for found in _SENTENCE.findall(text) if tokens(found)]
+    if not sentences:
+        return _cut(" ".join(text.split())) or "Untitled"
+    said = Counter(content_stems(text))
+    best = max(range(len(sentences)), key=lambda i: (_telling(sentences[i], i, said), -i))
+    return _trimmed(sentences[best])
+
+
+def _telling(sentence: str, position: int, said: Counter[str]) -> float:
+    stems = set(content_stems(sentence))
+    if not stems:
+        return 0.0
+    weight = sum(said[stem] for stem in stems) / (len(stems) + 2)
+    return weight * (1.0 + 0.6 * (position == 0) + 0.3 * is_question(sentence))
+
+
+def _trimmed(sentence: str) -> str:
+    words = sentence.split()
+    while len(words) > 3 and "".join(tokens(words[0])) in _OPENERS:
+        words.pop(0)
+    question = is_question(" ".join(words))
+    phrase = " ".join(words).rstrip(".!?,;:。！？ ")
+    shortened = phrase if len(phrase) <= LONGEST_TITLE else _shortened(phrase)
+    mark = "?" if question and shortened == phrase and len(phrase) < LONGEST_TITLE else ""
+    return shortened[:1].upper() + shortened[1:] + mark
+
+
+def _shortened(phrase: str) -> str:
+    """The clauses that fit, or else the words that fit, not ending on a word that wants another one."""
+    clause = _CLAUSE.split(phrase)[0]
+    if len(clause.split()) >= 3 and len(clause) <= LONGEST_TITLE:
+        return clause
+    words = _cut(phrase).rstrip("…").split()
+    while len(words) > 3 and "".join(tokens(words[-1])) in _CLOSERS:
+        words.pop()
+    return " ".join(words) + "…"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_TITLE:
+        return text
+    head = text[: LONGEST_TITLE - 1]
+    return (head.rsplit(" ", 1)[0] if " " in head else head).rstrip(" ,;:-") + "…"
