@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from clip_platform.vision.motion import FLAT_DEVIATION, Step, follow, likeness, mouth_motion, patch
+from clip_platform.vision.motion import FLAT_DEVIATION, Step, appearance, follow, likeness, mouth_motion, patch
 from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ HIDDEN_S = 0.5
 CORRECTION_S = 1.0
 SAME_FACE = 0.3
 LEAST_LIKENESS = 0.45
+"""Of a face to itself one sample before."""
+LEAST_LIKENESS_TO_DETECTED = 0.3
+"""Of a face to itself when it was last detected: it may have turned meanwhile."""
 LEAST_DETECTIONS = 2
 LEAST_AGREEMENT = 0.34
 DARK_MEAN = 24.0
@@ -60,8 +63,9 @@ class _Path:
     mouth: deque[float]
     detections: dict[int, Box]
     check_at: int
-    seen: np.ndarray
-    seen_box: Box
+    last_detection: int
+    appearance: np.ndarray
+    """The face when it was last detected."""
     checks: int = 0
     agreed: int = 0
     hidden: int = 0
@@ -70,10 +74,6 @@ class _Path:
     @property
     def last(self) -> int:
         return self.first + len(self.boxes) - 1
-
-    @property
-    def last_detection(self) -> int:
-        return max(self.detections)
 
     def raw(self, number: int) -> Box:
         return self.boxes[number - self.first]
@@ -87,8 +87,9 @@ class _Path:
         raw = self.raw(number)
         (x, y), (raw_x, raw_y) = box.centre, raw.centre
         self.detections[number] = box
+        self.last_detection = number
         self.offset = (x - raw_x, y - raw_y, box.width / raw.width)
-        self.seen, self.seen_box = grey, box
+        self.appearance = appearance(grey, box)
         self.checks += 1
         self.agreed += 1
 
@@ -176,7 +177,7 @@ class FaceFollower:
         step = follow(before.grey, after.grey, box)
         if step is not None:
             moved = step.applied_to(box)
-            if self._is_inside(moved, after.grey) and likeness(before.grey, box, after.grey, moved) >= LEAST_LIKENESS:
+            if self._is_inside(moved, after.grey) and _alike(before, box, after, moved):
                 path.hidden = 0
                 return step
         if _is_dark(after.grey, box) and path.hidden < self._samples(HIDDEN_S):
@@ -199,21 +200,25 @@ class FaceFollower:
         for path in list(shot.following):
             if sample.number < path.check_at:
                 continue
-            self._check(path, sample)
-            if sample.number - path.last_detection > UNCONFIRMED_S * self._rate:
+            if not self._check(path, sample):
                 self._lose(shot, path, sample.number)
 
-    def _check(self, path: _Path, sample: _Sample) -> None:
-        """Asks the detector for the face in its surroundings, which costs a tenth of asking for the whole picture."""
+    def _check(self, path: _Path, sample: _Sample) -> bool:
+        """Asks the detector for the face in its surroundings, which costs a tenth of asking for the whole picture.
+
+        False when it is not there and what is there looks different, or was not confirmed for too long."""
         box = path.here(sample.number)
         found = self._detect_around(sample.picture, box)
         match = max(found, key=lambda other: other.overlap_ratio(box), default=None)
         if match is not None and match.overlap_ratio(box) >= SAME_FACE:
             path.confirm(sample.number, match, sample.grey)
             path.check_at = sample.number + self._samples(CHECK_S if len(path.detections) > 2 else FIRST_CHECK_S)
-        else:
-            path.checks += 1
-            path.check_at = sample.number + self._samples(CHECK_S / 2)
+            return True
+        path.checks += 1
+        path.check_at = sample.number + self._samples(CHECK_S / 2)
+        if likeness(path.appearance, appearance(sample.grey, box)) < LEAST_LIKENESS_TO_DETECTED:
+            return False
+        return sample.number - path.last_detection <= UNCONFIRMED_S * self._rate
 
     def _detect_around(self, picture: np.ndarray, box: Box) -> list[Box]:
         margin = 0.6 * max(box.width, box.height)
@@ -259,8 +264,8 @@ class FaceFollower:
             mouth=deque([0.0]),
             detections={sample.number: box},
             check_at=sample.number + self._samples(FIRST_CHECK_S),
-            seen=sample.grey,
-            seen_box=box,
+            last_detection=sample.number,
+            appearance=appearance(sample.grey, box),
         )
         self._follow_back(shot, path, sample)
         shot.following.append(path)
@@ -338,30 +343,36 @@ def _corrected(path: _Path, spread_samples: float) -> list[Box]:
     """The path, moved and scaled by what the detections say: their differences to it, averaged with Gaussian weights."""
     import numpy as np
 
-    numbers = np.array(sorted(path.detections), dtype=float)
-    raw = [path.raw(int(number)) for number in numbers]
-    seen = [path.detections[int(number)] for number in numbers]
-    gaps = np.array(
-        [
-            (
-                (s.centre[0] - r.centre[0]) / r.width,
-                (s.centre[1] - r.centre[1]) / r.height,
-                math.log(s.width / r.width),
-                math.log(s.height / r.height),
-            )
-            for s, r in zip(seen, raw, strict=True)
-        ]
-    )
-    samples = path.first + np.arange(len(path.boxes), dtype=float)
-    apart = ((samples[:, None] - numbers[None, :]) / spread_samples) ** 2 / 2
-    weights = np.exp(-(apart - apart.min(axis=1, keepdims=True)))
-    shifts = weights @ gaps / weights.sum(axis=1, keepdims=True)
-    corrected = []
-    for box, (dx, dy, wider, taller) in zip(path.boxes, shifts.tolist(), strict=True):
-        x, y = box.centre
-        width, height = box.width * math.exp(wider), box.height * math.exp(taller)
-        corrected.append(Box(x + dx * box.width - width / 2, y + dy * box.height - height / 2, width, height))
-    return corrected
+    raw = list(path.boxes)
+    numbers = sorted(path.detections)
+    gaps = np.array([_gap(raw[number - path.first], path.detections[number]) for number in numbers])
+    times = np.array(numbers, dtype=float)
+    smooth = np.empty_like(gaps)
+    for row, time in enumerate(times):
+        first, last = np.searchsorted(times, (time - 3 * spread_samples, time + 3 * spread_samples))
+        weights = np.exp(-(((times[first:last] - time) / spread_samples) ** 2) / 2)
+        smooth[row] = weights @ gaps[first:last] / weights.sum()
+    samples = path.first + np.arange(len(raw), dtype=float)
+    shifts = [np.interp(samples, times, smooth[:, column]).tolist() for column in range(4)]
+    return [_shifted(box, *shift) for box, *shift in zip(raw, *shifts, strict=True)]
+
+
+def _gap(raw: Box, seen: Box) -> tuple[float, float, float, float]:
+    """From one box to another: shift in widths and heights, log growth across and down."""
+    (x, y), (raw_x, raw_y) = seen.centre, raw.centre
+    across, down = (x - raw_x) / raw.width, (y - raw_y) / raw.height
+    return across, down, math.log(seen.width / raw.width), math.log(seen.height / raw.height)
+
+
+def _shifted(box: Box, across: float, down: float, wider: float, taller: float) -> Box:
+    """Inverse of `_gap`."""
+    x, y = box.centre
+    width, height = box.width * math.exp(wider), box.height * math.exp(taller)
+    return Box(x + across * box.width - width / 2, y + down * box.height - height / 2, width, height)
+
+
+def _alike(before: _Sample, box: Box, after: _Sample, moved: Box) -> bool:
+    return likeness(appearance(before.grey, box), appearance(after.grey, moved)) >= LEAST_LIKENESS
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:

@@ -65,15 +65,19 @@ def follow(before: np.ndarray, after: np.ndarray, box: Box) -> Step | None:
     return window.step(points.reshape(-1, 2)[good], forward.reshape(-1, 2)[good], box)
 
 
-def likeness(first: np.ndarray, first_box: Box, second: np.ndarray, second_box: Box) -> float:
-    """Normalised cross-correlation of two faces, -1..1; 0 where one of them is flat."""
+def appearance(picture: np.ndarray, box: Box) -> np.ndarray:
+    """A face to be compared by `likeness`: float32, zero mean, unit norm; all zero where the face is flat."""
     import numpy as np
 
-    a = patch(first, first_box, (24, 28)).astype(np.float32).ravel()
-    b = patch(second, second_box, (24, 28)).astype(np.float32).ravel()
-    a, b = a - a.mean(), b - b.mean()
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norm if norm > 1e-3 else 0.0
+    face = patch(picture, box, (24, 28)).astype(np.float32).ravel()
+    face -= face.mean()
+    norm = float(np.linalg.norm(face))
+    return face / norm if norm > 1.0 else face * 0
+
+
+def likeness(first: np.ndarray, second: np.ndarray) -> float:
+    """Normalised cross-correlation of two appearances, -1..1; 0 where one of them is flat."""
+    return float(first @ second)
 
 
 def mouth_motion(before: np.ndarray, before_box: Box, after: np.ndarray, after_box: Box) -> float:

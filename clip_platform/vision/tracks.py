@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -107,14 +108,19 @@ class FaceTracks:
     def time_of(self, sample: int) -> Fraction:
         return sample / self.sample_rate
 
-    def boxes_at(self, moment: Fraction) -> tuple[tuple[FaceTrack, Box], ...]:
-        """Tracks with a box at the sample nearest to `moment`."""
-        sample = round(moment * self.sample_rate)
+    def boxes_at(self, moment: Fraction, shot_index: int | None = None) -> tuple[tuple[FaceTrack, Box], ...]:
+        """Tracks with a box at the sample nearest to `moment`.
+
+        With `shot_index` only tracks of that shot, and a track counts for one sample beyond either end: a shot's first
+        frames may lie nearer to the last sample of the shot before.
+        """
+        sample = math.floor(moment * self.sample_rate + Fraction(1, 2))
+        beyond = 0 if shot_index is None else 1
         found = []
         for track in self.tracks:
-            offset = sample - track.first_sample
-            if 0 <= offset < len(track.boxes):
-                found.append((track, track.boxes[offset]))
+            offset, count = sample - track.first_sample, len(track.boxes)
+            if shot_index in (None, track.shot_index) and -beyond <= offset < count + beyond:
+                found.append((track, track.boxes[min(max(offset, 0), count - 1)]))
         return tuple(found)
 
 
