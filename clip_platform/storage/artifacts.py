@@ -1,0 +1,147 @@
+"""How values that cross stages become bytes and come back: versioned JSON, for tables Parquet. Never pickle.
+
+The same value always gives the same bytes, so an object's digest is also the value's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from clip_platform.errors import CorruptArtifact
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = 1
+"""Of the envelope. What a type's fields mean is versioned by its asset's code version."""
+
+_ENVELOPE = b"clip_platform"
+T = TypeVar("T")
+
+
+def encode(value: object) -> bytes:
+    """A frozen dataclass as bytes. Fractions are kept exactly; a type with a field `columns` becomes Parquet.
+
+    Raises:
+        ValueError: a number is infinite or not a number, or columns differ in length.
+    """
+    return _encode_table(value) if is_table(type(value)) else _encode_json(value)
+
+
+def decode(cls: type[T], data: bytes) -> T:
+    """The value that `encode` was given.
+
+    Raises:
+        CorruptArtifact: the bytes are not an artifact, are of another type or version, or do not fit the type.
+    """
+    return _decode_table(cls, data) if is_table(cls) else _decode_json(cls, data)
+
+
+def is_table(cls: type) -> bool:
+    return any(field.name == "columns" for field in dataclasses.fields(cls))
+
+
+def suffix_of(cls: type) -> str:
+    """`.parquet` or `.json`: how a file with an encoded value is to be named."""
+    return ".parquet" if is_table(cls) else ".json"
+
+
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def _plain(value: object) -> Any:
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def _dumped(cls: type, plain: Any) -> bytes:
+    envelope = {"type": cls.__name__, "version": VERSION, "value": plain}
+    return json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encode_json(value: object) -> bytes:
+    return _dumped(type(value), _plain(value))
+
+
+def _decode_json(cls: type[T], data: bytes) -> T:
+    return _validated(cls, _opened(cls, data))
+
+
+def _opened(cls: type, data: bytes) -> Any:
+    """What is inside an envelope."""
+    try:
+        envelope = json.loads(data)
+    except ValueError as error:
+        raise CorruptArtifact(f"an artifact of {cls.__name__} is not JSON; make the asset again") from error
+    found = (envelope.get("type"), envelope.get("version")) if isinstance(envelope, dict) else (None, None)
+    if found != (cls.__name__, VERSION) or "value" not in envelope:
+        raise CorruptArtifact(
+            f"an artifact says {found[0]} version {found[1]}, expected {cls.__name__} version {VERSION}; "
+            "make the asset again"
+        )
+    return envelope["value"]
+
+
+def _validated(cls: type[T], plain: Any) -> T:
+    try:
+        value: T = _adapter(cls).validate_python(plain)
+    except ValidationError as error:
+        raise CorruptArtifact(
+            f"an artifact does not fit {cls.__name__}; make the asset again", detail=str(error)
+        ) from error
+    return value
+
+
+def _encode_table(value: Any) -> bytes:
+    """Columns as float64, tuples of strings beside them (a row's id, say), other fields in the schema's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    columns = fields.pop("columns")
+    texts = {name: fields.pop(name) for name in _text_columns(type(value))}
+    if clash := texts.keys() & columns.keys():
+        raise ValueError(f"{type(value).__name__} has a column named as its field {min(clash)}")
+    arrays = {name: pa.array(column, pa.string()) for name, column in texts.items()}
+    arrays |= {name: pa.array(column, pa.float64(), from_pandas=False) for name, column in columns.items()}
+    plain = {name: _plain(field) for name, field in fields.items()}
+    table = pa.table(arrays).replace_schema_metadata({_ENVELOPE: _dumped(type(value), plain)})
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="zstd", use_dictionary=list(texts), write_statistics=False)
+    return out.getvalue()
+
+
+def _decode_table(cls: type[T], data: bytes) -> T:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except pa.ArrowException as error:
+        raise CorruptArtifact(f"an artifact of {cls.__name__} is not Parquet; make the asset again") from error
+    plain = _opened(cls, (table.schema.metadata or {}).get(_ENVELOPE, b"null"))
+    texts = _text_columns(cls)
+    if missing := set(texts) - set(table.column_names):
+        raise CorruptArtifact(f"an artifact of {cls.__name__} lacks {', '.join(sorted(missing))}; make the asset again")
+    return _validated(cls, {**plain, **_columns(table, texts)})
+
+
+def _columns(table: pa.Table, texts: tuple[str, ...]) -> dict[str, Any]:
+    found = {name: table.column(name).to_pylist() for name in table.column_names}
+    return {name: found.pop(name) for name in texts} | {"columns": found}
+
+
+@cache
+def _text_columns(cls: type) -> tuple[str, ...]:
+    """Fields of type `tuple[str, ...]`."""
+    import typing
+
+    types = typing.get_type_hints(cls)
+    return tuple(field.name for field in dataclasses.fields(cls) if types[field.name] == tuple[str, ...])
