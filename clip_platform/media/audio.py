@@ -67,8 +67,11 @@ def _undecodable(path: Path, detail: str) -> DamagedMedia:
 
 
 def _command(path: Path, info: MediaInfo, destination: Path) -> list[str]:
-    source = ffmpeg.input(process.input_url(path), vn=None, **process.input_options())
-    branches = source[str(info.audio.index)].filter_multi_output("asplit")
+    source = ffmpeg.input(process.input_url(path), vn=None, **process.KEEP_TIMES, **process.input_options())
+    rate_hz = info.audio.sample_rate_hz or SAMPLE_RATE_HZ
+    from_zero = source[str(info.audio.index)].filter("asettb", f"1/{rate_hz}")
+    from_zero = from_zero.filter("asetpts", f"PTS-({round(info.container_start_s * rate_hz)})")
+    branches = from_zero.filter_multi_output("asplit")
     name, _, settings = loudness.MEASURING.partition("=")
     measured = branches[0].filter(name, **dict(setting.split("=") for setting in settings.split(":")))
     # One conversion does it all: the format filter only tells the resampler what to make.

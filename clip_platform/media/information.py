@@ -14,7 +14,8 @@ class VideoStream:
 
     `width_px`, `height_px`: as displayed, after rotation and with square pixels (sample aspect applied), even numbers;
     every picture coordinate in the platform is in this raster. `coded_*`: as stored. `frame_rate`: average frames per
-    second. `rotation_deg`: clockwise, 0, 90, 180 or 270. `start_s`: first presentation time, from the container's start.
+    second. `rotation_deg`: clockwise, 0, 90, 180 or 270. `start_s`: first presentation time, from time zero (the
+    container's start).
     """
 
     index: int
@@ -51,7 +52,8 @@ class MediaInfo:
     """A file that can be worked on: one picture stream and at least one sound stream.
 
     `audio` is the chosen track, `audio_streams` all of them. `duration_s` is what can be decoded, from zero.
-    `warnings`: what is unusual but handled, in words for people.
+    `warnings`: what is unusual but handled, in words for people. `container_start_s`: the file's own time at time zero;
+    only `media` needs it.
     """
 
     container: str
@@ -61,6 +63,7 @@ class MediaInfo:
     audio: AudioStream
     audio_streams: tuple[AudioStream, ...]
     warnings: tuple[str, ...] = ()
+    container_start_s: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)

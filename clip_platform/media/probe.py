@@ -77,6 +77,7 @@ def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
         audio=audio,
         audio_streams=streams,
         warnings=(*warnings, *heard, *_about_ends(ends, video, audio, claimed)),
+        container_start_s=start,
     )
 
 
