@@ -26,6 +26,9 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.2, 2.4
 """Between searches of the whole picture while none is: doubles from the first to the last."""
 FIRST_CHECK_S, CHECK_S = 0.2, 1.0
 """Between checks of one face in its surroundings."""
+SEARCHES_PER_S, MOST_SAVED_SEARCHES = 0.5, 4.0
+"""Of the whole picture, on average and in a burst: a cascade takes 0.1 to 0.2 CPU-seconds for each. A shot's first picture
+is searched even on credit, up to as many."""
 BUFFER_S = 4.0
 """How far back a face that was found late is followed."""
 UNCONFIRMED_S = 4.0
@@ -127,6 +130,7 @@ class FaceFollower:
         self._width_px, self._height_px = width_px, height_px
         self._shot: _ShotFaces | None = None
         self._tracks: list[FaceTrack] = []
+        self._searches_left = MOST_SAVED_SEARCHES
 
     def feed(self, number: int, picture: np.ndarray, shot_index: int) -> None:
         """Looks at the next sample.
@@ -144,7 +148,8 @@ class FaceFollower:
         if shot.recent:
             self._follow_all(shot, shot.recent[-1], sample)
         self._check_faces(shot, sample)
-        if number >= shot.search_at:
+        self._searches_left = min(self._searches_left + SEARCHES_PER_S / self._rate, MOST_SAVED_SEARCHES)
+        if number >= shot.search_at and self._may_search(shot, number):
             self._search(shot, sample)
         shot.recent.append(sample)
         while len(shot.recent) > BUFFER_S * self._rate:
@@ -230,11 +235,15 @@ class FaceFollower:
         found = self._detector.detect(part.copy())
         return [Box(face.box.x + left, face.box.y + top, face.box.width, face.box.height) for face in found]
 
+    def _may_search(self, shot: _ShotFaces, number: int) -> bool:
+        return self._searches_left >= (1.0 if number != shot.first_sample else -MOST_SAVED_SEARCHES)
+
     def _search(self, shot: _ShotFaces, sample: _Sample) -> None:
         """Looks for faces in the whole picture: new ones, and known ones."""
         if self._unchanged_and_empty(shot, sample):
             shot.search_at = sample.number + self._samples(LAST_RETRY_S / 2)
             return
+        self._searches_left -= 1
         for face in self._detector.detect(sample.picture):
             self._welcome(shot, sample, face.box)
         if shot.following:

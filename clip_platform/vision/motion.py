@@ -77,7 +77,7 @@ def appearance(picture: np.ndarray, box: Box) -> np.ndarray:
 
 def likeness(first: np.ndarray, second: np.ndarray) -> float:
     """Normalised cross-correlation of two appearances, -1..1; 0 where one of them is flat."""
-    return float(first @ second)
+    return float((first * second).sum())  # a dot product would wake the BLAS threads: 3 ms instead of 3 µs
 
 
 def mouth_motion(before: np.ndarray, before_box: Box, after: np.ndarray, after_box: Box) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clip_platform.errors import EngineUnavailable
 from clip_platform.vision.tracks import Box, DetectedFace
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"
 SMALLEST_FACE_PX = 24
+SMALLEST_PROFILE_PX, PROFILE_STEP, PROFILE_NEIGHBOURS = 40, 1.3, 5
+"""Coarser than for frontal faces: this cascade is the slower one, and it has to run twice."""
+FRONTAL_NEIGHBOURS = 3
 FRONTAL_FACE = (0.03, 0.05, 0.94, 1.06)
 """The face, brows to chin, inside the cascade's square: left, top, width, height as shares of its side. The square ends
 above the chin (measured on portraits: its centre is 0.08 of its side too high)."""
@@ -48,35 +51,24 @@ class HaarDetector:
         grey = _grey(picture)
         if min(grey.shape) < SMALLEST_FACE_PX:
             return []
-        found = self._search(self._frontal, grey, FRONTAL_FACE, neighbours=3)
+        found = self._search_frontal(grey)
         if not found and self._profile is not None:
             found = self._search_profiles(grey)
         return without_overlaps(found)
 
+    def _search_frontal(self, grey: np.ndarray) -> list[DetectedFace]:
+        squares = _squares(self._frontal, grey, self._scale_step, FRONTAL_NEIGHBOURS, SMALLEST_FACE_PX)
+        return _faces(squares, FRONTAL_FACE, grey)
+
     def _search_profiles(self, grey: np.ndarray) -> list[DetectedFace]:
         """The cascade knows faces that look left; a mirrored picture shows it the others."""
-        left = self._search(self._profile, grey, PROFILE_FACE, neighbours=5)
-        mirrored = self._search(self._profile, grey[:, ::-1].copy(), PROFILE_FACE, neighbours=5)
-        width = float(grey.shape[1])
-        right = [
-            DetectedFace(Box(width - face.box.x - face.box.width, face.box.y, face.box.width, face.box.height), face.confidence)
-            for face in mirrored
-        ]
-        return left + right
-
-    def _search(
-        self, cascade: object, grey: np.ndarray, face: tuple[float, float, float, float], neighbours: int
-    ) -> list[DetectedFace]:
-        squares, _, weights = cascade.detectMultiScale3(  # type: ignore[attr-defined]
-            grey, self._scale_step, neighbours, 0, (SMALLEST_FACE_PX, SMALLEST_FACE_PX), (0, 0), True
-        )
-        left, top, width, height = face
         found = []
-        for (x, y, side, _), weight in zip(squares, weights, strict=True):
-            box = Box(float(x + left * side), float(y + top * side), float(width * side), float(height * side))
-            inside = inside_picture(box, grey.shape[1], grey.shape[0])
-            if inside is not None:
-                found.append(DetectedFace(inside, _confidence(float(weight))))
+        for mirrored in (False, True):
+            view = grey[:, ::-1].copy() if mirrored else grey
+            squares = _squares(self._profile, view, PROFILE_STEP, PROFILE_NEIGHBOURS, SMALLEST_PROFILE_PX)
+            if mirrored:
+                squares = [(grey.shape[1] - x - side, y, side, weight) for x, y, side, weight in squares]
+            found += _faces(squares, PROFILE_FACE, grey)
         return found
 
 
@@ -148,7 +140,30 @@ def without_overlaps(faces: Sequence[DetectedFace], most_overlap: float = 0.3) -
     return kept
 
 
-def _cascade(name: str) -> object:
+def _squares(
+    cascade: Any, grey: np.ndarray, step: float, neighbours: int, smallest_px: int
+) -> list[tuple[float, float, float, float]]:
+    """What the cascade finds: left, top, side in pixels, and the last stage's sum of votes."""
+    squares, _, weights = cascade.detectMultiScale3(
+        grey, step, neighbours, 0, (smallest_px, smallest_px), (0, 0), outputRejectLevels=True
+    )
+    return [(float(x), float(y), float(side), float(w)) for (x, y, side, _), w in zip(squares, weights, strict=True)]
+
+
+def _faces(
+    squares: Sequence[tuple[float, float, float, float]], face: tuple[float, float, float, float], grey: np.ndarray
+) -> list[DetectedFace]:
+    left, top, width, height = face
+    found = []
+    for x, y, side, weight in squares:
+        box = Box(x + left * side, y + top * side, width * side, height * side)
+        inside = inside_picture(box, grey.shape[1], grey.shape[0])
+        if inside is not None:
+            found.append(DetectedFace(inside, _confidence(weight)))
+    return found
+
+
+def _cascade(name: str) -> Any:
     import cv2
 
     folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
