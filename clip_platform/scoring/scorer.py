@@ -19,7 +19,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """`value` is 0..100; contributions sum to `value - baseline`; `reasons` are the three that matter most, in words."""
+    """`value` is 0..100; contributions sum to `value - baseline`; `reasons`: the three that matter most, in words."""
 
     candidate_id: str
     value: float
@@ -43,4 +43,10 @@ class Scorer(Protocol):
         """Name and version."""
         ...
 
-    def score(self, features: ClipFeatures) -> ClipScores: ...
+    def score(self, features: ClipFeatures) -> ClipScores:
+        """One score a row.
+
+        Raises:
+            FeatureMismatch: the features are not the ones this model was made for.
+        """
+        ...

@@ -62,11 +62,15 @@ class UnfitStretch:
 
 @dataclass(frozen=True, slots=True)
 class ClipCandidates:
-    """All candidates by start; `unfit`: stretches dropped before scoring; `topics`: the topic segments in order."""
+    """All candidates by start; `unfit`: stretches dropped before scoring; `topics`: the topic segments in order.
+
+    `sentences`: what `first_sentence` and `last_sentence` of the candidates count in.
+    """
 
     candidates: tuple[ClipCandidate, ...]
     unfit: tuple[UnfitStretch, ...]
     topics: tuple[Span, ...]
+    sentences: tuple[Sentence, ...] = ()
 
 
 def propose(
@@ -89,7 +93,7 @@ def propose(
             "ask for shorter clips"
         )
         text = " ".join(sentence.text for sentence in sentences)
-        return ClipCandidates((), (UnfitStretch(whole, text, reason),), ())
+        return ClipCandidates((), (UnfitStretch(whole, text, reason),), (), sentences)
     if not sentences:
         return ClipCandidates((), (UnfitStretch(whole, "", "nobody says anything in it"),), ())
     talk = _Talk.of(transcript, sentences, shots, media.duration_s)
@@ -164,7 +168,7 @@ class _Proposal:
             self._candidate(first, last) for first in kept for last in self._best_ends(first, fitting[first], per_start)
         )
         unfit = self._merged(self._why_unfit(i, fitting, dropped, kept) for i in range(len(self.talk.sentences)))
-        return ClipCandidates(candidates, tuple(unfit), self.talk.topics())
+        return ClipCandidates(candidates, tuple(unfit), self.talk.topics(), self.talk.sentences)
 
     def _fitting_ends(self, first: int) -> Iterator[int]:
         start = self.talk.starts[first]

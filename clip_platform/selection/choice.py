@@ -13,6 +13,7 @@ from itertools import pairwise
 from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
 from clip_platform.selection.titles import title_of
 from clip_platform.selection.vocabulary import content_stems
+from clip_platform.speech.sentences import Sentence
 from clip_platform.timeline import Span
 from clip_platform.upload.preferences import Preferences
 
@@ -79,7 +80,7 @@ def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], prefer
         (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
         key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),
     )
-    race = _Race(scores, preferences)
+    race = _Race(scores, preferences, candidates.sentences)
     for candidate in by_score:
         race.enter(candidate)
     unscored = [_rejected(candidate, None, "it was not scored")
@@ -98,6 +99,7 @@ class _Race:
 
     scores: dict[str, ScoredCandidate]
     preferences: Preferences
+    sentences: Sequence[Sentence]
     clips: list[SelectedClip] = field(default_factory=list)
     pairs: list[frozenset[tuple[str, str]]] = field(default_factory=list)
     rejected: list[RejectedCandidate] = field(default_factory=list)
@@ -121,10 +123,14 @@ class _Race:
                 first_word=candidate.first_word,
                 last_word=candidate.last_word,
                 score=score.value,
-                title=title_of(candidate.text),
+                title=title_of(self._spoken(candidate)),
                 reasons=tuple(score.reasons),
             )
         )
+
+    def _spoken(self, candidate: ClipCandidate) -> list[str]:
+        sentences = self.sentences[candidate.first_sentence : candidate.last_sentence + 1]
+        return [sentence.text for sentence in sentences] or [candidate.text]
 
     def _objection(self, span: Span, value: float, pairs: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
         overlapped = next((clip for clip in self.clips if clip.span.overlaps(span)), None)

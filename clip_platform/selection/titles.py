@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from clip_platform.selection.vocabulary import FILLERS, STOP_WORDS, content_stems, is_question, tokens, word_set
 
@@ -16,15 +17,18 @@ _OPENERS = word_set("so and but well okay ok now then also because or yeah yes n
 _CLOSERS = STOP_WORDS - word_set("us you me them it people things all everything nothing now more less first")
 
 
-def title_of(text: str) -> str:
+def title_of(spoken: Sequence[str]) -> str:
     """The most telling sentence of a clip, trimmed to `LONGEST_TITLE` characters at a word.
 
     Telling: its content words come up often in the clip; the first sentence and questions count for more.
+
+    Args:
+        spoken: the clip's sentences in order.
     """
-    sentences = [found.strip() for found in _SENTENCE.findall(text) if tokens(found)]
+    sentences = [found.strip() for text in spoken for found in _SENTENCE.findall(text) if tokens(found)]
     if not sentences:
-        return _cut(" ".join(text.split())) or "Untitled"
-    said = Counter(content_stems(text))
+        return "Untitled"
+    said = Counter(stem for sentence in sentences for stem in content_stems(sentence))
     best = max(range(len(sentences)), key=lambda i: (_telling(sentences[i], i, said), -i))
     return _trimmed(sentences[best])
 
