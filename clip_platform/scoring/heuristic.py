@@ -181,7 +181,7 @@ def _reasons(contributions: Sequence[Contribution], usual: Sequence[float]) -> t
     """
     told: list[str] = []
     ranked = zip(RULES, contributions, usual, strict=True)
-    for rule, part, mean in sorted(ranked, key=lambda one: -abs(one[1].points - mean / 2)):
+    for rule, part, _usual in sorted(ranked, key=lambda one: -abs(one[1].points - one[2] / 2)):
         template = rule.praise if part.points > 0 else rule.complaint
         if template and abs(part.points) >= _LEAST_POINTS:
             told.append(template.format(value=part.value, percent=f"{100 * part.value:.0f} %"))
