@@ -1,0 +1,99 @@
+"""What a picture of a whole video shows: one small value made of everything the stages found. Drawing is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clip_platform.media.information import MediaInfo
+from clip_platform.scoring.scorer import ClipScores
+from clip_platform.scoring.sight import face_spans
+from clip_platform.selection.candidates import ClipCandidates
+from clip_platform.selection.choice import SelectedClips
+from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.transcript import Transcript
+from clip_platform.timeline import Span
+from clip_platform.vision.tracks import FaceTracks, Shots
+
+MOST_POINTS = 600
+"""Points of the energy curve and about as many faces and words runs: a picture has no more columns to tell apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One bar on a lane of the timeline; seconds. `kind` and `label` are for drawing and for people."""
+
+    start_s: float
+    end_s: float
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineData:
+    """Lanes of one video. `energy_db[i]` is the level of the i-th of equal parts of the duration, dB re full scale."""
+
+    duration_s: float
+    shots: tuple[Mark, ...]
+    speech: tuple[Mark, ...]
+    faces: tuple[Mark, ...]
+    energy_db: tuple[float, ...]
+    candidates: tuple[Mark, ...]
+    clips: tuple[Mark, ...]
+
+
+def timeline_data(
+    media: MediaInfo,
+    transcript: Transcript,
+    acoustics: AcousticFeatures,
+    shots: Shots,
+    faces: FaceTracks,
+    candidates: ClipCandidates,
+    scores: ClipScores,
+    selected: SelectedClips,
+) -> TimelineData:
+    """Everything a timeline shows, thinned so that its size does not grow with the video."""
+    duration_s = float(media.duration_s)
+    finest_s = duration_s / MOST_POINTS
+    value_of = {score.candidate_id: score.value for score in scores.scores}
+    return TimelineData(
+        duration_s=duration_s,
+        shots=tuple(
+            _mark(shot.span, shot.kind, f"{shot.kind} shot, begins with a {shot.begins}") for shot in shots.shots
+        ),
+        speech=_merged(transcript.speech, finest_s, "speech"),
+        faces=_merged(face_spans(faces), finest_s, "face"),
+        energy_db=_thinned(acoustics.columns["energy_db"]),
+        candidates=tuple(
+            _mark(one.span, "candidate", f"candidate, score {value_of.get(one.candidate_id, 0.0):.0f}")
+            for one in _best(candidates, value_of)
+        ),
+        clips=tuple(_mark(clip.span, str(clip.rank), f"clip {clip.rank}: {clip.title}") for clip in selected.clips),
+    )
+
+
+def _mark(span: Span, kind: str, label: str) -> Mark:
+    return Mark(float(span.start), float(span.end), kind, label)
+
+
+def _merged(spans: Iterable[Span], finest_s: float, kind: str) -> tuple[Mark, ...]:
+    """The union of the spans; gaps too small to be drawn are closed."""
+    merged: list[Mark] = []
+    for start_s, end_s in sorted((float(span.start), float(span.end)) for span in spans):
+        if merged and start_s - merged[-1].end_s <= finest_s:
+            merged[-1] = Mark(merged[-1].start_s, max(merged[-1].end_s, end_s), kind, kind)
+        else:
+            merged.append(Mark(start_s, end_s, kind, kind))
+    return tuple(merged)
+
+
+def _thinned(values: Sequence[float]) -> tuple[float, ...]:
+    if len(values) <= MOST_POINTS:
+        return tuple(values)
+    edges = [len(values) * i // MOST_POINTS for i in range(MOST_POINTS + 1)]
+    return tuple(max(values[first:end]) for first, end in zip(edges, edges[1:], strict=False))
+
+
+def _best(candidates: ClipCandidates, value_of: dict[str, float]) -> list:
+    best = sorted(candidates.candidates, key=lambda one: (-value_of.get(one.candidate_id, 0.0), one.span))[:MOST_POINTS]
+    return sorted(best, key=lambda one: one.span)
