@@ -12,8 +12,8 @@ from clip_platform.timeline import Span
 class SpeakerTurn:
     """A stretch of speech and the face track that speaks.
 
-    `status`: `on_screen` (track_id is the speaker), `off_screen` (speech, no face on display) or `unknown` (several faces,
-    none clearly the speaker); `track_id` is None unless `on_screen`. `confidence` 0..1.
+    `status`: `on_screen` (track_id is the speaker), `off_screen` (speech, no face on display) or `unknown` (several
+    faces, none clearly the speaker); `track_id` is None unless `on_screen`. `confidence` 0..1.
     """
 
     span: Span

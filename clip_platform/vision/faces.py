@@ -2,8 +2,8 @@
 
 Fed grey (or BGR) pictures at a steady rate, one after the other. Decodes nothing; which picture begins a shot is told.
 
-The optical flow is smooth but drifts, the detector does not drift but jitters. So a track is a path of flow steps, and the
-detections on it only correct that path, slowly: `_corrected` spreads them over `CORRECTION_S`.
+The optical flow is smooth but drifts, the detector does not drift but jitters. So a track is a path of flow steps, and
+the detections on it only correct that path, slowly: `_corrected` spreads them over `CORRECTION_S`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.2, 2.4
 FIRST_CHECK_S, CHECK_S = 0.2, 1.0
 """Between checks of one face in its surroundings."""
 SEARCHES_PER_S, MOST_SAVED_SEARCHES = 0.5, 4.0
-"""Of the whole picture, on average and in a burst: a cascade takes 0.1 to 0.2 CPU-seconds for each. A shot's first picture
-is searched even on credit, up to as many."""
+"""Of the whole picture, on average and in a burst: a cascade takes 0.1 to 0.2 CPU-seconds for each. A shot's first
+picture is searched even on credit, up to as many."""
 BUFFER_S = 4.0
 """How far back a face that was found late is followed."""
 UNCONFIRMED_S = 4.0
@@ -122,7 +122,14 @@ class FaceFollower:
     """
 
     def __init__(
-        self, detector: FaceDetector, sample_rate: Fraction, *, scale_x: float, scale_y: float, width_px: int, height_px: int
+        self,
+        detector: FaceDetector,
+        sample_rate: Fraction,
+        *,
+        scale_x: float,
+        scale_y: float,
+        width_px: int,
+        height_px: int,
     ) -> None:
         self._detector = detector
         self._rate = float(sample_rate)
@@ -280,7 +287,7 @@ class FaceFollower:
         shot.following.append(path)
 
     def _follow_back(self, shot: _ShotFaces, path: _Path, sample: _Sample) -> None:
-        """Follows a face that was just found towards the beginning of its shot, and into a track that was lost there."""
+        """Follows a face that was just found towards the beginning of its shot, into a track that was lost there."""
         later = sample
         for earlier in reversed(shot.recent):
             box = path.raw(later.number)
@@ -349,7 +356,7 @@ class FaceFollower:
 
 
 def _corrected(path: _Path, spread_samples: float) -> list[Box]:
-    """The path, moved and scaled by what the detections say: their differences to it, averaged with Gaussian weights."""
+    """The path, moved and scaled by its differences to the detections, averaged with Gaussian weights."""
     import numpy as np
 
     raw = list(path.boxes)

@@ -1,9 +1,9 @@
-"""Motion of a face between two grey pictures, and of the mouth within the face. Knows nothing of time, shots or detectors."""
+"""Motion of a face between two grey pictures, and of the mouth in it. Knows nothing of time, shots or detectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clip_platform.vision.tracks import Box
 
@@ -15,7 +15,8 @@ FACE_PX = 64
 GRID = 8
 LEAST_POINTS = 10
 MOST_DISAGREEMENT = 0.06
-"""Median distance of the points from the common motion, as a share of the face's width: beyond, it is no one thing that moves."""
+"""Median distance of the points from the common motion, as a share of the face's width: beyond, more than one thing
+moves."""
 FLAT_DEVIATION = 3.0
 MOUTH = (0.22, 0.60, 0.56, 0.36)
 """The mouth inside a face box (brows to chin): left, top, width, height as shares of it."""
@@ -55,7 +56,7 @@ def follow(before: np.ndarray, after: np.ndarray, box: Box) -> Step | None:
     # A fade changes brightness but not shape; flow assumes constant brightness.
     first, second = (cv2.normalize(part, None, 0, 255, cv2.NORM_MINMAX) for part in (first, second))
     points = window.points(box)
-    options = {"winSize": (13, 13), "maxLevel": 2, "criteria": (3, 12, 0.02)}
+    options: dict[str, Any] = {"winSize": (13, 13), "maxLevel": 2, "criteria": (3, 12, 0.02)}
     forward, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **options)
     backward, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, forward, None, **options)
     error = np.linalg.norm((points - backward).reshape(-1, 2), axis=1)

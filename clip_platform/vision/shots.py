@@ -1,7 +1,7 @@
 """Where one shot ends and the next begins, from small pictures fed one by one. Decodes nothing, knows no faces.
 
-PySceneDetect's `AdaptiveDetector` proposes hard cuts; this module decides which proposals are cuts (not a flash, a strobe, a
-camera move shown at a low frame rate, or a caption that pops up) and adds the boundaries that lie in black.
+PySceneDetect's `AdaptiveDetector` proposes hard cuts; this module decides which proposals are cuts (not a flash, a strobe,
+a camera move shown at a low frame rate, or a caption that pops up) and adds the boundaries that lie in black.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VERDICT_AFTER_S = Fraction(7, 20)
 """How long a proposal waits, so that a flash is seen to end."""
 LOOK_BACK_S = Fraction(3, 2)
 LEAST_CONTENT_CHANGE = 3.0
-"""In PySceneDetect's content value: two slides of one template differ by about 8, a key frame's quality jump by 1 to 2."""
+"""PySceneDetect's content value: two slides of one template differ by about 8, a key frame's quality jump by 1 to 2."""
 LEAST_CHANGED_SHARE = 0.25
 """Of the picture's area: a lower third covers about 0.15 of it, a new slide 0.35 and more."""
 CHANGED_TILE_LEVELS = 4.0
@@ -87,7 +87,7 @@ class ShotFinder:
     def __init__(self) -> None:
         from scenedetect import AdaptiveDetector
 
-        # Edges tell apart two cameras with the same colours; hue and saturation are noise where a picture is nearly grey.
+        # Edges tell apart two cameras with the same colours; hue and saturation are noise in what is nearly grey.
         weights = AdaptiveDetector.Components(delta_hue=0.5, delta_sat=0.5, delta_lum=1.0, delta_edges=0.5)
         self._detector = AdaptiveDetector(
             adaptive_threshold=3.0, min_scene_len=0, min_content_val=LEAST_CONTENT_CHANGE, weights=weights
@@ -259,11 +259,12 @@ class ShotFinder:
             return False
         if any(_resemble(before, look) for look in later):
             return False
-        return not (self._was_moving(before, first) and _is_shifted(before.grey, first.grey))
+        return not (self._was_moving(first) and _is_shifted(before.grey, first.grey))
 
-    def _was_moving(self, before: _Look, first: _Look) -> bool:
+    def _was_moving(self, first: _Look) -> bool:
         """Whether there were changes almost as large just before: motion at a low frame rate changes in steps."""
-        earlier = [look.change for look in self._recent if first.time_s - LOOK_BACK_S / 2 <= look.time_s < first.time_s]
+        since_s = first.time_s - LOOK_BACK_S / 2
+        earlier = [look.change for look in self._recent if since_s <= look.time_s < first.time_s]
         return bool(earlier) and max(earlier) >= 0.35 * first.change
 
     def _settle(self, settled_s: Fraction) -> None:
@@ -292,7 +293,7 @@ def _resemble(before: _Look, after: _Look) -> bool:
 
 
 def _is_shifted(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether the middle of one picture is found again in the other: then the camera moved, and it is no new picture."""
+    """Whether the middle of one picture is found again in the other: then the camera moved, and nothing else."""
     import cv2
 
     height, width = before.shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -82,8 +81,8 @@ class FaceTrack:
     """One face followed through one shot, at consecutive samples of `FaceTracks.sample_rate`.
 
     Sample `i` is at time `(first_sample + i) / sample_rate`. `sources[i]` is `d` (detected) or `t` (tracked).
-    `mouth_motion[i]`: mean absolute change of the mouth region since the sample before, after aligning the face, in grey
-    levels 0..255; 0 at the first sample.
+    `mouth_motion[i]`: mean absolute change of the mouth region since the sample before, after aligning the face, in
+    grey levels 0..255; 0 at the first sample.
     """
 
     track_id: int

@@ -1,4 +1,4 @@
-"""Face detectors of OpenCV: Haar cascades, which ship in its wheel, and YuNet, whose model file the operator supplies."""
+"""OpenCV's face detectors: Haar cascades, which ship in its wheel, and YuNet, whose model the operator supplies."""
 
 from __future__ import annotations
 
@@ -90,15 +90,16 @@ class YuNetDetector:
 
         if not model.is_file():
             raise EngineUnavailable(
-                f"the YuNet model {model} is not a file; download face_detection_yunet_2023mar.onnx from the OpenCV zoo "
-                "and name its path, or choose the haar detector"
+                f"the YuNet model {model} is not a file; download face_detection_yunet_2023mar.onnx from the OpenCV "
+                "zoo and name its path, or choose the haar detector"
             )
         self._model = model
         try:
             self._detector = cv2.FaceDetectorYN.create(str(model), "", (320, 320), least_confidence)
         except cv2.error as error:
             raise EngineUnavailable(
-                f"{model} is not a YuNet model that OpenCV {cv2.__version__} reads; download it again", detail=str(error)
+                f"{model} is not a YuNet model that OpenCV {cv2.__version__} reads; download it again",
+                detail=str(error),
             ) from error
 
     @property
@@ -132,7 +133,7 @@ def inside_picture(box: Box, width_px: int, height_px: int) -> Box | None:
 
 
 def without_overlaps(faces: Sequence[DetectedFace], most_overlap: float = 0.3) -> list[DetectedFace]:
-    """The most confident of faces that overlap, best first; ties by position, so that the result does not depend on order."""
+    """The most confident of faces that overlap, best first; ties by position, so that order does not matter."""
     kept: list[DetectedFace] = []
     for face in sorted(faces, key=lambda found: (-found.confidence, found.box.x, found.box.y)):
         if all(face.box.overlap_ratio(other.box) < most_overlap for other in kept):
@@ -169,7 +170,7 @@ def _cascade(name: str) -> Any:
     folder = getattr(getattr(cv2, "data", None), "haarcascades", None)
     if folder is None or not hasattr(cv2, "CascadeClassifier") or not Path(folder, name).is_file():
         raise EngineUnavailable(
-            f"OpenCV {cv2.__version__} has no {name}; install opencv-python>=4.14,<5, or configure another face detector"
+            f"OpenCV {cv2.__version__} has no {name}; install opencv-python>=4.14,<5, or configure another detector"
         )
     return cv2.CascadeClassifier(str(Path(folder, name)))
 

@@ -1,0 +1,117 @@
+"""SCRFD face detection (Guo et al., ICLR 2022) and ArcFace embeddings (CVPR 2019) through InsightFace, models on disk.
+
+InsightFace's code is MIT; its pretrained packs (buffalo, antelope) are for non-commercial research only. Nothing is
+ever downloaded: the operator names a folder of models and answers for their licence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clip_platform.errors import EngineUnavailable
+from clip_platform.vision.backends.opencv import inside_picture
+from clip_platform.vision.tracks import Box, DetectedFace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_REMEDY = (
+    "name a folder with a detection model (det_10g.onnx, say; InsightFace's own packs are for non-commercial use), "
+    "or choose the haar or yunet detector"
+)
+SMALLEST_PICTURE_PX = 8
+
+
+class InsightFaceDetector:
+    """Finds faces, and identifies them where the folder also holds a recognition model.
+
+    Args:
+        pack: folder of ONNX models, one of them a detector.
+        least_confidence: faces below are not reported, 0..1.
+        input_px: side of the square the picture is fitted into for the network, a multiple of 32.
+        providers: ONNX Runtime's, the preferred first; `CUDAExecutionProvider` needs onnxruntime-gpu.
+
+    Raises:
+        EngineUnavailable: the package, the folder, a detection model or a provider is missing, or a model is
+            unreadable.
+    """
+
+    needs_colour = True
+
+    def __init__(
+        self,
+        pack: Path,
+        *,
+        least_confidence: float = 0.5,
+        input_px: int = 640,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+    ) -> None:
+        _check_folder(pack)
+        self._pack = pack
+        self._analysis = _load(pack, providers)
+        on_gpu = any(provider != "CPUExecutionProvider" for provider in providers)
+        self._analysis.prepare(ctx_id=0 if on_gpu else -1, det_thresh=least_confidence, det_size=(input_px, input_px))
+
+    @property
+    def name(self) -> str:
+        from importlib.metadata import version
+
+        return f"insightface {version('insightface')} {self._pack.name}"
+
+    def detect(self, picture: np.ndarray) -> list[DetectedFace]:
+        import cv2
+
+        colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
+        height, width = colour.shape[:2]
+        if min(height, width) < SMALLEST_PICTURE_PX:
+            return []
+        found = []
+        for face in self._analysis.get(colour):
+            left, top, right, bottom = (float(value) for value in face.bbox)
+            inside = inside_picture(Box(left, top, right - left, bottom - top), width, height)
+            if inside is not None:
+                confidence = min(max(float(face.det_score), 0.0), 1.0)
+                found.append(DetectedFace(inside, confidence, _embedding(face)))
+        return found
+
+
+def _check_folder(pack: Path) -> None:
+    if not pack.is_dir():
+        raise EngineUnavailable(f"the InsightFace pack {pack} is not a folder; {_REMEDY}")
+    if not any(pack.glob("*.onnx")):
+        raise EngineUnavailable(f"the InsightFace pack {pack} holds no .onnx file; {_REMEDY}")
+
+
+def _load(pack: Path, providers: Sequence[str]) -> Any:
+    try:
+        import onnxruntime
+        from insightface.app import FaceAnalysis
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
+    except ImportError as error:
+        raise EngineUnavailable(
+            "the insightface engine is configured but not installed; pip install 'clip-platform[insightface]'",
+            detail=str(error),
+        ) from error
+    missing = sorted(set(providers) - set(onnxruntime.get_available_providers()))
+    if missing:
+        raise EngineUnavailable(
+            f"ONNX Runtime {onnxruntime.__version__} has no {', '.join(missing)}; "
+            "install onnxruntime-gpu or use CPUExecutionProvider"
+        )
+    # Given as a path that exists, so that its name is never looked up in the download catalogue.
+    wanted = ["detection", "recognition"]
+    try:
+        return FaceAnalysis(name=str(pack.resolve()), allowed_modules=wanted, providers=list(providers))
+    except AssertionError as error:
+        raise EngineUnavailable(f"the InsightFace pack {pack} holds no detection model; {_REMEDY}") from error
+    except (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf) as error:
+        raise EngineUnavailable(
+            f"a model in the InsightFace pack {pack} cannot be read; download it again", detail=str(error)
+        ) from error
+
+
+def _embedding(face: Any) -> tuple[float, ...] | None:
+    vector = face.get("embedding")
+    return None if vector is None else tuple(float(value) for value in face.normed_embedding)
