@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+from clip_platform.speech.transcript import Word
 from clip_platform.timeline import Span
 
 
@@ -15,3 +20,124 @@ class Sentence:
     last_word: int
     span: Span
     text: str
+
+
+_ENDING = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
+_ABBREVIATION = re.compile(
+    r"(?i)^(mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|e\.g|i\.e|no|fig|approx|inc|ltd|[a-z](\.[a-z])*)\.$"
+)
+_WORDS_PER_MARK = 40  # fewer marks than this: the engine does not punctuate, and the odd mark is chance
+
+_WORDS_PER_SENTENCE = 10  # spoken English has 7 to 15
+_SHORTEST_PAUSE_S = Fraction(9, 100)  # shorter gaps are closures of stops, not pauses
+_LONGEST_PAUSE_S = Fraction(6, 10)  # longer ones end a sentence in any talk
+_MOST_WORDS, _LONGEST_S = 30, Fraction(15)
+_FEWEST_WORDS = 3
+
+# English sentences do not end with these; a speaker who pauses after one is thinking.
+_FORWARD = """
+a an the my your his our their its of to in on at for from with by and or but because if than as is are was were am be
+i we he she they very every this these those which who whose that's it's i'm we're they're you're
+"""
+_LEANS_FORWARD = frozenset(_FORWARD.split())
+
+
+def split_sentences(words: Sequence[Word], language: str) -> tuple[Sentence, ...]:
+    """Sentences that cover every word once, in order.
+
+    They end where the transcript says so, or, when it has no punctuation, where the talk pauses: the threshold adapts
+    to the speaker, so that about every tenth word ends a sentence, within 0.09..0.6 s, and what is shorter than three
+    words joins the nearer neighbour. What is then longer than 30 words or 15 s is cut at its longest pause.
+    """
+    if not words:
+        return ()
+    ends = _marked_ends(words) if _is_punctuated(words) else _paused_ends(words, language)
+    return tuple(_sentence(words, first, last) for first, last in _cut_long_ones(words, _runs(ends, len(words))))
+
+
+def _is_punctuated(words: Sequence[Word]) -> bool:
+    return len(_marked_ends(words)) * _WORDS_PER_MARK >= len(words)
+
+
+def _marked_ends(words: Sequence[Word]) -> list[int]:
+    return [
+        number for number, word in enumerate(words) if _ENDING.search(word.text) and not _ABBREVIATION.match(word.text)
+    ]
+
+
+def _paused_ends(words: Sequence[Word], language: str) -> list[int]:
+    threshold_s = _pause_threshold_s(words)
+    ends = [
+        number
+        for number in range(len(words) - 1)
+        if _pause_s(words, number) >= threshold_s
+        and not (_pause_s(words, number) < _LONGEST_PAUSE_S and language == "en" and _leans_forward(words[number]))
+    ]
+    return _without_fragments(words, ends)
+
+
+def _pause_s(words: Sequence[Word], number: int) -> Fraction:
+    """Silence between a word and the next one."""
+    return words[number + 1].span.start - words[number].span.end
+
+
+def _pause_threshold_s(words: Sequence[Word]) -> Fraction:
+    pauses = sorted((_pause_s(words, number) for number in range(len(words) - 1)), reverse=True)
+    wanted = len(words) // _WORDS_PER_SENTENCE
+    typical = pauses[min(wanted, len(pauses) - 1)] if pauses else _LONGEST_PAUSE_S
+    return min(max(typical, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+
+
+def _leans_forward(word: Word) -> bool:
+    return word.text.lower().strip(",;:") in _LEANS_FORWARD
+
+
+def _without_fragments(words: Sequence[Word], ends: Sequence[int]) -> list[int]:
+    """Drops the weaker of two ends that enclose fewer than three words, unless both pauses are long: "Thank you."."""
+    kept: list[int] = []
+    for end in ends:
+        if kept and end - kept[-1] < _FEWEST_WORDS:
+            weaker = min(kept[-1], end, key=lambda number: _pause_s(words, number))
+            if _pause_s(words, weaker) < _LONGEST_PAUSE_S:
+                kept[-1] = end if weaker == kept[-1] else kept[-1]
+                continue
+        kept.append(end)
+    return kept
+
+
+def _runs(ends: Iterable[int], count: int) -> list[tuple[int, int]]:
+    """First and last word of each run."""
+    borders = [-1, *sorted({*ends, count - 1})]
+    return [(before + 1, last) for before, last in itertools.pairwise(borders)]
+
+
+def _cut_long_ones(words: Sequence[Word], runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    waiting, done = list(runs)[::-1], []
+    while waiting:
+        first, last = waiting.pop()
+        cut = _longest_pause_inside(words, first, last) if _is_long(words, first, last) else None
+        if cut is None:
+            done.append((first, last))
+        else:
+            waiting += [(cut + 1, last), (first, cut)]
+    return done
+
+
+def _is_long(words: Sequence[Word], first: int, last: int) -> bool:
+    return last - first >= _MOST_WORDS or words[last].span.end - words[first].span.start > _LONGEST_S
+
+
+def _longest_pause_inside(words: Sequence[Word], first: int, last: int) -> int | None:
+    """The word before the longest pause that leaves three words on either side; among equal ones, the most central."""
+    inner = range(first + _FEWEST_WORDS - 1, last - _FEWEST_WORDS + 1)
+    middle = (first + last) / 2
+    return max(inner, key=lambda number: (_pause_s(words, number), -abs(number - middle)), default=None)
+
+
+def _sentence(words: Sequence[Word], first: int, last: int) -> Sentence:
+    return Sentence(
+        first_word=first,
+        last_word=last,
+        span=Span(words[first].span.start, words[last].span.end),
+        text=" ".join(word.text for word in words[first : last + 1]),
+    )

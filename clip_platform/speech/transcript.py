@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 from clip_platform.timeline import Span
@@ -60,6 +61,11 @@ class SpeechRecognizer(Protocol):
     @property
     def batch_size(self) -> int:
         """How many chunks to hand over at once."""
+        ...
+
+    @property
+    def preferred_chunk_s(self) -> Fraction:
+        """Neighbouring stretches of speech are joined into chunks up to this long."""
         ...
 
     def recognize(self, chunks: Sequence[np.ndarray]) -> list[tuple[Word, ...]]:

@@ -68,7 +68,7 @@ def transcribe(
             f"nobody speaks in the {audio.sample_count / SAMPLE_RATE_HZ:.1f} s of sound; clips are cut from talk, "
             "so check that the right sound track was chosen and that it is not muted"
         )
-    chunks = cut_into_chunks(audio, speech)
+    chunks = cut_into_chunks(audio, speech, recognizer.preferred_chunk_s)
     recognized = _recognized(audio, chunks, recognizer, part_of(on_progress, _VOICE_ACTIVITY_SHARE, 1.0))
     words = tuple(_within(recognized, speech))
     if not words:
@@ -80,25 +80,29 @@ def transcribe(
     return Transcript(words=words, speech=speech, language=recognizer.language, engine=recognizer.identity)
 
 
-def cut_into_chunks(audio: SoundTrack, speech: Sequence[Span], longest_s: Fraction = LONGEST_CHUNK_S) -> list[Chunk]:
-    """Speech grouped into chunks of at most `longest_s`, cut in silences; talk without one is cut where quietest."""
+def cut_into_chunks(audio: SoundTrack, speech: Sequence[Span], preferred_s: Fraction) -> list[Chunk]:
+    """What an engine hears at once, in order, not overlapping: stretches of speech, cut in silences.
+
+    Neighbours are joined while the chunk stays within `preferred_s`; a stretch longer than `LONGEST_CHUNK_S`, talk
+    without a pause, is cut where it is quietest.
+    """
     chunks: list[Chunk] = []
-    for piece in itertools.chain.from_iterable(_short_enough(audio, span, longest_s) for span in speech):
-        if chunks and _fit_together(chunks[-1], piece, longest_s):
+    for piece in itertools.chain.from_iterable(_short_enough(audio, span) for span in speech):
+        if chunks and _fit_together(chunks[-1], piece, preferred_s):
             chunks[-1] = Chunk(chunks[-1].start_sample, piece.end_sample)
         else:
             chunks.append(piece)
     return chunks
 
 
-def _fit_together(chunk: Chunk, piece: Chunk, longest_s: Fraction) -> bool:
+def _fit_together(chunk: Chunk, piece: Chunk, preferred_s: Fraction) -> bool:
     silence_s = piece.span.start - chunk.span.end
-    return silence_s <= _LONGEST_INNER_SILENCE_S and piece.span.end - chunk.span.start <= longest_s
+    return silence_s <= _LONGEST_INNER_SILENCE_S and piece.span.end - chunk.span.start <= preferred_s
 
 
-def _short_enough(audio: SoundTrack, span: Span, longest_s: Fraction) -> Iterable[Chunk]:
+def _short_enough(audio: SoundTrack, span: Span) -> Iterable[Chunk]:
     start, end = sample_at(span.start), sample_at(span.end)
-    longest = sample_at(longest_s)
+    longest = sample_at(LONGEST_CHUNK_S)
     while end - start > longest:
         # Not beyond the middle of what is left, or the last piece would be a syllable.
         latest = min(start + longest, (start + end) // 2 + longest // 4)

