@@ -22,8 +22,8 @@ PEAK_LIMIT_DBTP = -1.0
 SAMPLE_RATE_HZ = 48_000
 
 _PRIMING_SAMPLES = 1024
-"""What ffmpeg's AAC encoder puts in front. These samples of the clip are left out instead, so that the file needs no edit list
-(which Reels and Shorts advise against) and stays in sync."""
+"""What ffmpeg's AAC encoder puts in front. These samples of the clip are left out instead, so that the file needs no
+edit list (which Reels and Shorts advise against) and stays in sync."""
 
 _FADE_S = 0.015
 _BIT_RATE = "160k"
@@ -70,7 +70,7 @@ def encode_sound(source: Path, media: MediaInfo, span: Span, out: Path, *, deadl
     return measured
 
 
-def _opened(path: Path, **options: str) -> Any:
+def _opened(path: Path, **options: str | None) -> Any:
     return ffmpeg.input(process.input_url(path), **process.input_options(), **options)
 
 

@@ -1,11 +1,13 @@
 """One clip in one ffmpeg run: crop path, layouts, captions and encoding. Does what it is told; decides no picture.
 
-Frames are counted, not timed: the source is put on the clip's frame grid first, so frame `n` of the output is the source's
-frame nearest to `start_s + n / rate`.
+Frames are counted, not timed: the source is put on the clip's frame grid first, so frame `n` of the output is the
+source's frame nearest to `start_s + n / rate`. The count ends in the graph (`trim`): with `-frames:v` ffmpeg would drop
+the sound it has not yet copied when the last frame comes.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -46,8 +48,8 @@ class PictureRun:
 class ClipPicture:
     """The picture of one clip.
 
-    `start_s` is source time, on a frame of the source. `runs` cover `0..frames`. `fit_box`: left, top, width, height of the
-    whole picture in `fit`, in output pixels. `still_frames`: frames also written as JPEG, without captions, ascending.
+    `start_s` is source time, on a frame of the source. `runs` cover `0..frames`. `fit_box`: left, top, width, height of
+    the whole picture in `fit`, in output pixels. `still_frames`: frames also written as JPEG, without captions.
     """
 
     start_s: Fraction
@@ -64,8 +66,8 @@ class ClipPicture:
 
 @dataclass(frozen=True, slots=True)
 class ClipFiles:
-    """`captions` (ASS) and `fonts` (a folder with their typeface only) are read, None for no captions; `sound` is copied
-    into `video`; `stills` is a folder where `1.jpg`, `2.jpg`... are written. `commands` is a folder for crop commands."""
+    """Read: `sound`, copied into `video`; `captions` (ASS; None for none); `fonts`, a folder with their typeface only.
+    Written: `video`; `1.jpg`, `2.jpg`... in the folder `stills`; crop commands in the folder `commands`."""
 
     sound: Path
     captions: Path | None
@@ -196,7 +198,7 @@ def _cropped(
 def crop_commands(name: str, corners: Sequence[tuple[int, int]], rate: Fraction) -> str:
     """Lines for `sendcmd` that move a crop filter, half a frame before the frame they are for."""
     lines = []
-    for frame, (before, now) in enumerate(zip(corners, corners[1:], strict=False), 1):
+    for frame, (before, now) in enumerate(itertools.pairwise(corners), 1):
         moves = [f"{name} {axis} {to}" for axis, was, to in zip("xy", before, now, strict=True) if was != to]
         if moves:
             lines.append(f"{float((frame - Fraction(1, 2)) / rate):.6f} {', '.join(moves)};\n")
@@ -216,7 +218,7 @@ def _fitted(frames: Any, picture: ClipPicture, colours: SourceColours) -> Any:
     backdrop = _scaled(branches[0], covering[0], covering[1], colours)
     backdrop = backdrop.filter("crop", min(small_width, covering[0]), min(small_height, covering[1]))
     backdrop = backdrop.filter("gblur", sigma=4).filter("lutyuv", y=f"16+(val-16)*{_BACKDROP_BRIGHTNESS}")
-    backdrop = backdrop.filter("scale", picture.width_px, picture.height_px, flags="bilinear")
+    backdrop = backdrop.filter("scale", picture.width_px, picture.height_px, flags="fast_bilinear")
     whole = _scaled(branches[1], width, height, colours)
     return ffmpeg.overlay(backdrop.filter("setsar", 1), whole, x=left, y=top, format="yuv420")
 
@@ -267,7 +269,6 @@ def _video(frames: Any, picture: ClipPicture, files: ClipFiles) -> Any:
         "threads": _THREADS,
         "r": _ratio(picture.rate),
         "fps_mode": "cfr",
-        "frames:v": picture.frames,
         "c:a": "copy",
         "f": "mp4",
         "movflags": "+faststart+negative_cts_offsets",

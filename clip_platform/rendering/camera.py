@@ -1,4 +1,4 @@
-"""How a virtual camera moves along one axis: smooth, still whenever it can be. Numbers only; no faces, no pixels of a file."""
+"""How a virtual camera moves along one axis: smooth, still whenever it can be. Numbers only; knows no faces."""
 
 from __future__ import annotations
 

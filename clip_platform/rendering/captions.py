@@ -5,6 +5,7 @@ Times are frame numbers of the clip, so captions change exactly where frames do.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,14 +79,14 @@ def caption_area(width_px: int, height_px: int) -> CaptionArea:
     """The part of a clip that no platform covers.
 
     In tall clips: x 65..910 and y 270..1250 of 1080x1920 stay free on TikTok, Reels and Shorts alike; captions are
-    centred in the picture, so the right bound holds on the left too. Other shapes are shown in feeds that cover nothing:
-    there a margin of a twelfth of the width and of 8 % of the height is kept.
+    centred in the picture, so the right bound holds on the left too. Other shapes are shown in feeds that cover
+    nothing: there a margin of a twelfth of the width and of 8 % of the height is kept.
     """
     if height_px * 10 >= width_px * 16:
         scale = width_px / 1080
         return CaptionArea(
             round(170 * scale), round(910 * scale), round(270 * height_px / 1920), round(1250 * height_px / 1920),
-            max(6, round(68 * scale)),
+            max(6, round(76 * scale)),
         )  # fmt: skip
     margin_px, em_px = round(width_px / 12), max(6, round(min(width_px, height_px) * 0.058))
     return CaptionArea(margin_px, width_px - margin_px, round(height_px * 0.08), round(height_px * 0.92), em_px)
@@ -169,7 +170,7 @@ def _groups(phrase: Sequence[CaptionWord], area: CaptionArea, width_of: TextWidt
 
 def _evenly(phrase: Sequence[CaptionWord], count: int) -> list[tuple[CaptionWord, ...]]:
     bounds = [round(i * len(phrase) / count) for i in range(count + 1)]
-    return [tuple(phrase[first:end]) for first, end in zip(bounds, bounds[1:], strict=False)]
+    return [tuple(phrase[first:end]) for first, end in itertools.pairwise(bounds)]
 
 
 def _widest(words: Sequence[CaptionWord], em_px: float, width_of: TextWidth) -> float:

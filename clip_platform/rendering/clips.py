@@ -21,7 +21,8 @@ class LayoutRun:
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """Measured on the finished file. `fallbacks`: what was second best, in words; `problems`: why it must not be published."""
+    """Measured on the finished file. `fallbacks`: what was second best, in words; `problems`: why it must not be
+    published."""
 
     frames: int
     expected_frames: int

@@ -6,6 +6,8 @@ window never jumps within a shot.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -13,10 +15,10 @@ from typing import TYPE_CHECKING, Literal
 from clip_platform.rendering.camera import Axis, window_starts
 from clip_platform.rendering.clips import LayoutRun
 from clip_platform.rendering.grid import FrameGrid
-from clip_platform.rendering.subjects import Choice, Outline, choose, fits, outline_of, people_in
+from clip_platform.rendering.subjects import Outline, Person, choose, fits, outline_of, people_in
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.timeline import Span
-from clip_platform.vision.tracks import FaceTracks, Shot, Shots
+from clip_platform.vision.tracks import FaceTracks, Shots
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,87 +97,74 @@ def frame_clip(grid: FrameGrid, picture: Picture, shots: Shots, faces: FaceTrack
         reason = "the source already has this shape"
         return Framing(picture, (FramedRun(0, grid.frames, "crop", whole, reason, None),))
     pieces = _without_flashes(_pieces(grid, shots), grid.rate)
-    return Framing(
-        picture,
-        tuple(_framed(grid, picture, first, end, shots, index, faces, turns) for first, end, index in pieces),
-    )
+    return Framing(picture, tuple(_framed(piece, grid, picture, shots, faces, turns) for piece in pieces))
 
 
 def _even(value: Fraction) -> int:
     return max(2, 2 * round(value / 2))
 
 
-_Piece = tuple[int, int, int]
-"""First frame, end frame, index of the shot."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Frames of a clip that show one shot."""
+
+    first_frame: int
+    end_frame: int
+    shot_index: int
+
+    @property
+    def frames(self) -> int:
+        return self.end_frame - self.first_frame
+
+    def span(self, grid: FrameGrid) -> Span:
+        """In source time."""
+        return Span(grid.source_time_of(self.first_frame), grid.source_time_of(self.end_frame))
 
 
 def _pieces(grid: FrameGrid, shots: Shots) -> list[_Piece]:
     """The clip cut at the shots' first frames."""
-    found = []
-    for index, shot in enumerate(shots.shots):
-        first = 0 if index == 0 else min(max(grid.nearest_frame(shot.span.start), 0), grid.frames)
-        last_shot = index == len(shots.shots) - 1
-        end = grid.frames if last_shot else min(max(grid.nearest_frame(shot.span.end), 0), grid.frames)
-        if end > first:
-            found.append((first, end, index))
-    return found
+    bounds = [0, *(min(max(grid.nearest_frame(cut), 0), grid.frames) for cut in shots.cuts_s), grid.frames]
+    pieces = (_Piece(first, end, index) for index, (first, end) in enumerate(itertools.pairwise(bounds)))
+    return [piece for piece in pieces if piece.frames > 0]
 
 
 def _without_flashes(pieces: list[_Piece], rate: Fraction) -> list[_Piece]:
     """Pieces that are too short take on the layout of the longer neighbour."""
     kept = list(pieces)
     while len(kept) > 1:
-        shortest = min(range(len(kept)), key=lambda i: kept[i][1] - kept[i][0])
-        first, end, _ = kept[shortest]
-        if (end - first) / rate >= SHORTEST_RUN_S:
+        shortest = min(range(len(kept)), key=lambda i: kept[i].frames)
+        if kept[shortest].frames / rate >= SHORTEST_RUN_S:
             break
         neighbours = [i for i in (shortest - 1, shortest + 1) if 0 <= i < len(kept)]
-        host = max(neighbours, key=lambda i: kept[i][1] - kept[i][0])
-        merged = (min(first, kept[host][0]), max(end, kept[host][1]), kept[host][2])
-        kept[min(host, shortest) : max(host, shortest) + 1] = [merged]
+        host = max(neighbours, key=lambda i: kept[i].frames)
+        first, last = min(host, shortest), max(host, shortest)
+        kept[first : last + 1] = [_Piece(kept[first].first_frame, kept[last].end_frame, kept[host].shot_index)]
     return kept
 
 
 def _framed(
-    grid: FrameGrid,
-    picture: Picture,
-    first: int,
-    end: int,
-    shots: Shots,
-    shot_index: int,
-    faces: FaceTracks,
-    turns: SpeakerTurns,
+    piece: _Piece, grid: FrameGrid, picture: Picture, shots: Shots, faces: FaceTracks, turns: SpeakerTurns
 ) -> FramedRun:
-    shot = shots.shots[shot_index]
-    span = Span(grid.source_time_of(first), grid.source_time_of(end))
-    if shot.kind == "slide":
-        return FramedRun(first, end, "fit", (), "a slide is shown whole", None)
-    choice, subject = _subject(grid, picture, first, end, shot, shot_index, faces, turns, span)
-    if subject is None:
-        return FramedRun(first, end, "fit", (), choice.reason, choice.second_best)
-    return FramedRun(first, end, "crop", _corners(subject, picture, grid.rate), choice.reason, choice.second_best)
-
-
-def _subject(
-    grid: FrameGrid,
-    picture: Picture,
-    first: int,
-    end: int,
-    shot: Shot,
-    shot_index: int,
-    faces: FaceTracks,
-    turns: SpeakerTurns,
-    span: Span,
-) -> tuple[Choice, Outline | None]:
     import numpy as np
 
-    visible = span.intersection(shot.span) or span
-    people = people_in(faces, shot_index, visible)
-    times = np.array([float(grid.source_time_of(frame)) for frame in range(first, end)])
-    together = outline_of(people, faces, times) if people else None
-    fits_together = together is not None and fits(together, picture.window_width_px, picture.window_height_px)
-    choice = choose(people, turns, visible, fits_together)
-    return choice, outline_of(choice.people, faces, times) if choice.people else None
+    def fitted(reason: str, second_best: str | None) -> FramedRun:
+        return FramedRun(piece.first_frame, piece.end_frame, "fit", (), reason, second_best)
+
+    shot = shots.shots[piece.shot_index]
+    if shot.kind == "slide":
+        return fitted("a slide is shown whole", None)
+    visible = piece.span(grid).intersection(shot.span) or piece.span(grid)
+    times = np.array([float(grid.source_time_of(frame)) for frame in range(piece.first_frame, piece.end_frame)])
+    people = people_in(faces, piece.shot_index, visible)
+    choice = choose(people, turns, visible, bool(people) and _fit_together(people, faces, times, picture))
+    if not choice.people:
+        return fitted(choice.reason, choice.second_best)
+    corners = _corners(outline_of(choice.people, faces, times), picture, grid.rate)
+    return FramedRun(piece.first_frame, piece.end_frame, "crop", corners, choice.reason, choice.second_best)
+
+
+def _fit_together(people: Sequence[Person], faces: FaceTracks, times: np.ndarray, picture: Picture) -> bool:
+    return fits(outline_of(people, faces, times), picture.window_width_px, picture.window_height_px)
 
 
 def _corners(subject: Outline, picture: Picture, rate: Fraction) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""The frames of one clip: from the source's clock to frame numbers and back. Constant rate; nothing here decides pictures."""
+"""The frames of one clip: from the source's clock to frame numbers and back, at a constant rate."""
 
 from __future__ import annotations
 

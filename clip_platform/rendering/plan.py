@@ -1,4 +1,4 @@
-"""Everything about one clip decided before anything runs: frames, layouts, captions, sizes. Pure: same inputs, same plan."""
+"""Everything about one clip, decided before anything runs: frames, layouts, captions, sizes. Same inputs, same plan."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from clip_platform.errors import ProgramFailed
@@ -28,6 +29,8 @@ _DEADLINE_PER_S = 90
 """Wall seconds a second of clip may take: some twenty times what two busy cores need."""
 _LOUDNESS_TOLERANCE_LU = 1.0
 _CAPTION_LIMIT_S = 0.1
+_SOUND_TOLERANCE_S = Fraction(1, 20)
+"""AAC comes in blocks of 21 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ def _problems(plan: ClipPlan, found: ClipInspection) -> Iterator[str]:
     expected_s = plan.grid.duration_s
     if abs(found.video_duration_s - expected_s) * plan.grid.rate > 1:
         yield f"the picture lasts {float(found.video_duration_s):.3f} s instead of {float(expected_s):.3f} s"
+    if found.audio_duration_s is None or abs(found.audio_duration_s - expected_s) > _SOUND_TOLERANCE_S:
+        yield f"the sound lasts {float(found.audio_duration_s or 0):.3f} s instead of {float(expected_s):.3f} s"
     if (found.width_px, found.height_px) != (plan.width_px, plan.height_px):
         yield f"the picture is {found.width_px}x{found.height_px} instead of {plan.width_px}x{plan.height_px}"
     if found.loudness.integrated_lufs is None:

@@ -1,5 +1,5 @@
-"""Captions as text files: ASS for burning in, SRT and VTT as sidecars. Formats and escaping only; what is shown when is decided
-in `captions`."""
+"""Captions as text files: ASS for burning in, SRT and VTT as sidecars. Formats and escaping only; what is shown when
+is decided in `captions`."""
 
 from __future__ import annotations
 
