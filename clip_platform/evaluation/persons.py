@@ -31,19 +31,17 @@ _PERHAPS_PERSON = [
     (160, 140), (145, 110),
 ]  # fmt: skip
 
-_FOCAL_PX = 1400.0
-"""Distance of the camera for turns, in pixels of the photograph: about thirteen face heights."""
 _WIDEST_GAP_PX = 9.0
 """How far the lips part, in pixels of the photograph."""
-_FEATURE_SHIFT_PX = 26.0
+_FEATURE_SHIFT_PX = 32.0
 """How far the face moves over the head at a turn of 90 degrees, in pixels of the photograph."""
 _MOUTH_BGR = (45.0, 25.0, 62.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """`x_px`, `y_px`: where the middle of the face is; `face_px`: height of the face; `yaw_deg`: turn about the vertical
-    axis, positive to the picture's right; `mouth`: 0 closed .. 1 wide open."""
+    """`x_px`, `y_px`: where the middle of the face is; `face_px`: height of the face; `yaw_deg`: turn about the
+    vertical axis, positive to the picture's right; `mouth`: 0 closed .. 1 wide open."""
 
     x_px: float
     y_px: float
@@ -58,27 +56,28 @@ class Cutout:
     def __init__(self, person: Person) -> None:
         photograph, alpha = _photograph()
         self._mirrored = person == "guest"
-        self._photograph = _recoloured(photograph) if self._mirrored else photograph
-        self._alpha = alpha
+        coloured = _recoloured(photograph) if self._mirrored else photograph
+        self._head = np.ascontiguousarray(_in_head_region(coloured))
+        self._head_alpha = _in_head_region(alpha)
+        self._premultiplied = _with_alpha(coloured, alpha)
         self._jaw, self._gap, self._turn = _head_fields()
 
     def paste(self, picture: np.ndarray, pose: Pose) -> tuple[float, float, float, float]:
-        """Draws the person into `picture` (uint8 BGR, changed in place) and returns the face's box (x, y, width, height)."""
+        """Draws the person into `picture` (uint8 BGR, in place); returns the face's box (x, y, width, height)."""
         turn_deg = -pose.yaw_deg if self._mirrored else pose.yaw_deg
         shift_px = _FEATURE_SHIFT_PX * np.sin(np.radians(turn_deg))
-        to_picture = self._homography(pose, turn_deg)
-        _blend(picture, self._spoken(pose.mouth, shift_px), self._alpha, to_picture)
+        to_picture = self._placement(pose, turn_deg)
+        _blend(picture, self._spoken(pose.mouth, shift_px), to_picture)
         return _face_box(to_picture, shift_px)
 
     def _spoken(self, mouth: float, shift_px: float) -> np.ndarray:
-        """The photograph with the lips parted and the face moved over the head."""
-        x, y, width, height = _HEAD_REGION
-        head = self._photograph[y : y + height, x : x + width]
+        """The photograph, premultiplied, with the lips parted and the face moved over the head."""
+        _, y, width, height = _HEAD_REGION
         columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         gap_px = np.float32(_WIDEST_GAP_PX * mouth)
         below = rows + y - _LIPS_Y
         lowered = np.clip(below, 0, gap_px) * self._jaw
-        opened = cv2.remap(head, columns, rows - lowered, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        opened = cv2.remap(self._head, columns, rows - lowered, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         depth = np.minimum(below, gap_px * self._gap - below)
         inside = np.clip(depth + 0.5, 0, 1) * np.clip(gap_px * self._gap, 0, 1)
         opened = opened + (np.array(_MOUTH_BGR, np.float32) - opened) * inside[..., None]
@@ -89,46 +88,51 @@ class Cutout:
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        result = self._photograph.copy()
-        result[y : y + height, x : x + width] = turned
+        result = self._premultiplied.copy()
+        _in_head_region(result)[:] = _with_alpha(turned, self._head_alpha)
         return result
 
-    def _homography(self, pose: Pose, turn_deg: float) -> np.ndarray:
-        """Photograph to picture: a plane turned about the vertical axis through the face, seen by a pinhole camera."""
+    def _placement(self, pose: Pose, turn_deg: float) -> np.ndarray:
+        """Photograph to picture, affine of shape (2, 3): a far camera sees a turn as a narrowing by its cosine."""
         x, y, width, height = _FACE_BOX
         scale = pose.face_px / height
-        sine, cosine = np.sin(np.radians(turn_deg)), np.cos(np.radians(turn_deg))
-        to_face = np.array([[1, 0, -(x + width / 2)], [0, 1, -(y + height / 2)], [0, 0, 1]], float)
-        mirror = np.diag([-1.0 if self._mirrored else 1.0, 1.0, 1.0])
-        project = np.array([[scale * cosine, 0, 0], [0, scale, 0], [sine / _FOCAL_PX, 0, 1]])
-        place = np.array([[1, 0, pose.x_px], [0, 1, pose.y_px], [0, 0, 1]], float)
-        return place @ mirror @ project @ to_face
+        across = scale * np.cos(np.radians(turn_deg)) * (-1 if self._mirrored else 1)
+        left, top = pose.x_px - across * (x + width / 2), pose.y_px - scale * (y + height / 2)
+        return np.array([[across, 0, left], [0, scale, top]])
 
 
-def _blend(picture: np.ndarray, colour: np.ndarray, alpha: np.ndarray, to_picture: np.ndarray) -> None:
-    """Pastes the photograph through its alpha, touching only the part of the picture that it covers."""
+def _blend(picture: np.ndarray, premultiplied: np.ndarray, to_picture: np.ndarray) -> None:
+    """Pastes a photograph with alpha, touching only the part of the picture that it covers."""
     height, width = picture.shape[:2]
-    corners = np.array([[[0, 0], [512, 0], [512, 512], [0, 512]]], np.float32)
-    covered = cv2.perspectiveTransform(corners, to_picture)[0]
+    covered = np.array([[0, 0, 1], [512, 512, 1]]) @ to_picture.T
     left, top = np.clip(np.floor(covered.min(0)).astype(int), 0, (width, height))
     right, bottom = np.clip(np.ceil(covered.max(0)).astype(int), 0, (width, height))
     if right <= left or bottom <= top:
         return
-    size = (int(right - left), int(bottom - top))
-    to_part = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], float) @ to_picture
-    drawn = cv2.warpPerspective(colour, to_part, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    weight = cv2.warpPerspective(alpha, to_part, size, flags=cv2.INTER_LINEAR)
+    to_part = to_picture - np.array([[0, 0, left], [0, 0, top]])
+    drawn = cv2.warpAffine(premultiplied, to_part, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
+    behind = cv2.cvtColor(255 - cv2.extractChannel(drawn, 3), cv2.COLOR_GRAY2BGR)
     part = picture[top:bottom, left:right]
-    part[:] = cv2.blendLinear(drawn, part.copy(), weight, 1 - weight)
+    dimmed = cv2.multiply(part, behind, scale=1 / 255)
+    part[:] = cv2.add(cv2.cvtColor(drawn, cv2.COLOR_BGRA2BGR), dimmed)
 
 
 def _face_box(to_picture: np.ndarray, shift_px: float) -> tuple[float, float, float, float]:
     x, y, width, height = _FACE_BOX
     x += shift_px * 0.5  # the field that moves the face averages one half over its box
-    corners = np.array([[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]], np.float32)
-    drawn = cv2.perspectiveTransform(corners, to_picture)[0]
-    (left, top), (right, bottom) = drawn.min(0), drawn.max(0)
+    corners = np.array([[x, y, 1], [x + width, y + height, 1]]) @ to_picture.T
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
     return float(left), float(top), float(right - left), float(bottom - top)
+
+
+def _in_head_region(image: np.ndarray) -> np.ndarray:
+    x, y, width, height = _HEAD_REGION
+    return image[y : y + height, x : x + width]
+
+
+def _with_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """uint8 BGRA, colours multiplied by alpha."""
+    return np.dstack([colour * alpha[..., None], alpha * 255]).round().astype(np.uint8)
 
 
 def _photograph() -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +180,7 @@ def _recoloured(photograph: np.ndarray) -> np.ndarray:
 
 
 def _head_fields() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Over the head region, float32, 0..1: how much of the jaw's, the mouth's and the turn's movement each pixel takes."""
+    """Over the head region, float32, 0..1: how much each pixel takes of the jaw's, the mouth's and the turn's movement."""
     left, top, width, height = _HEAD_REGION
     x, y = np.meshgrid(left + np.arange(width, dtype=np.float32), top + np.arange(height, dtype=np.float32))
     jaw = np.exp(-(((x - _MOUTH_X) / 30) ** 4)) * np.clip((_CHIN_Y + 26 - y) / 22, 0, 1)

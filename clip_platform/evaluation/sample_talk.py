@@ -1,19 +1,20 @@
 """Makes the sample talk: about 85 s of two people, two slides and a fade, with the truth about it saved beside it.
 
-`python -m clip_platform.evaluation.sample_talk FOLDER` writes `talk.mp4` and `truth.json` (see `truth`). What is said is in
-`script`, voices in `voices`, pictures in `persons` and `scenery`; this module puts them on one time line and encodes it.
-The same versions of the libraries give the same bytes.
+`python -m clip_platform.evaluation.sample_talk FOLDER` writes `talk.mp4` and `truth.json` (see `truth`), unless the
+folder holds what this code makes. What is said is in `script`, voices in `voices`, pictures in `persons` and `scenery`;
+this module puts them on one time line and encodes it. The same versions of the libraries give the same bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import sys
-import threading
 import wave
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +43,7 @@ _TAIL_S = 0.35
 _DEADLINE_S = 600.0
 _DARKEST_FACE = 0.3
 _ROOM_NOISE = 18.0
-"""Root mean square of the room's noise in 16-bit steps, about -65 dBFS: digital silence makes recognisers invent words."""
+"""Root mean square of the room's noise in 16-bit steps, about -65 dBFS: in digital silence recognisers invent words."""
 _PIPE_BYTES = 1 << 20
 
 
@@ -118,7 +119,7 @@ def _openings(sound: np.ndarray, frames: int, fps: int) -> np.ndarray:
     """How far the speaker's mouth is open in each frame, 0..1: loudness from 35 dB below the talk's peak up to it."""
     window = SAMPLE_RATE_HZ / fps
     edges = (np.arange(frames + 1) * window).round().astype(int).clip(0, len(sound))
-    power = np.array([np.mean(sound[a:b].astype(float) ** 2) if b > a else 0.0 for a, b in zip(edges, edges[1:])])
+    power = np.array([np.mean(sound[a:b].astype(float) ** 2) for a, b in itertools.pairwise(edges)])
     level_db = 10 * np.log10(power + 1.0)
     openings = np.clip((level_db - level_db.max() + 35) / 30, 0, 1)
     return np.convolve(openings, (0.2, 0.6, 0.2), mode="same")
@@ -201,7 +202,7 @@ def _pose(view: str, person: str, moment_s: float, width_px: int, height_px: int
         x = 0.55 * width_px + k * (150 * wave_of(8, 0.3) + 16 * wave_of(2.1))
         return Pose(x, k * (400 + nod), k * 245 * (1 + 0.10 * wave_of(9.5)), 22 * wave_of(6.5, 0.2), mouth)
     side, phase = (0.28, 0.0) if person == "host" else (0.72, 0.4)
-    x = side * width_px + k * (48 * wave_of(5.5, phase) + 6 * wave_of(1.9, phase))
+    x = side * width_px + k * (75 * wave_of(5.5, phase) + 6 * wave_of(1.9, phase))
     return Pose(x, k * (525 + nod), k * 155 * (1 + 0.05 * wave_of(7, phase)), 15 * wave_of(6, phase), mouth)
 
 
@@ -220,37 +221,28 @@ def _encode(
 ) -> None:
     """Draws in a thread, encodes in ffmpeg; the pictures pass through a named pipe, never through a disk."""
     os.mkfifo(fifo)
-    failures: list[BaseException] = []
-    writer = threading.Thread(target=_write_pictures, args=(pictures, fifo, failures), name="sample-pictures")
-    writer.start()
 
     def report(line: str) -> None:
         share = share_from_progress(line, frames / fps)
         if share is not None:
             on_progress(share)
 
-    try:
-        run(_arguments(fifo, wav, video, size, fps), deadline_s=_DEADLINE_S, on_line=report)
-    finally:
-        with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"):  # a writer still waiting for a reader wakes up
-            pass
-        writer.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="sample-pictures") as pool:
+        drawing = pool.submit(_write_pictures, pictures, fifo)
+        try:
+            run(_arguments(fifo, wav, video, size, fps), deadline_s=_DEADLINE_S, on_line=report)
+        finally:
+            os.close(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))  # a writer that still waits for a reader wakes up
+        drawing.result()
 
 
-def _write_pictures(pictures: Iterator[np.ndarray], fifo: Path, failures: list[BaseException]) -> None:
+def _write_pictures(pictures: Iterator[np.ndarray], fifo: Path) -> None:
     # A broken pipe: ffmpeg ended early, and says itself why.
     with contextlib.suppress(BrokenPipeError), fifo.open("wb", buffering=0) as pipe:
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        try:
-            for picture in pictures:
-                _write_all(pipe.fileno(), memoryview(picture).cast("B"))
-        except BrokenPipeError:
-            raise
-        except Exception as failure:  # noqa: BLE001 - handed to the thread that waits, which raises it
-            failures.append(failure)
+        for picture in pictures:
+            _write_all(pipe.fileno(), memoryview(picture.tobytes()))
 
 
 def _write_all(descriptor: int, data: memoryview) -> None:
@@ -292,26 +284,23 @@ def _truth(scenes: Sequence[_Scene], faces: list[tuple[TrueFace, ...]], size: tu
 def _shots(scenes: Sequence[_Scene], fps: int) -> list[TrueShot]:
     shots: list[TrueShot] = []
     for scene in scenes:
-        view, end_s = scene.line.view, round((scene.first_frame + scene.frames) / fps, 4)
+        view, end_s = scene.line.view, (scene.first_frame + scene.frames) / fps
         if shots and shots[-1].view == view and not scene.line.fade_s:
             shots[-1] = TrueShot(view, shots[-1].start_s, end_s, shots[-1].persons, shots[-1].slide)
         else:
-            start_s = round(scene.first_frame / fps, 4)
-            shots.append(TrueShot(view, start_s, end_s, _persons_in(view), view in SLIDES))
+            shots.append(TrueShot(view, scene.first_frame / fps, end_s, _persons_in(view), view in SLIDES))
     return shots
 
 
 def _fade(scene: _Scene, fps: int) -> TrueFade:
     start_s = scene.first_frame / fps
-    return TrueFade(round(start_s, 4), round(start_s + scene.line.fade_s, 4))
+    return TrueFade(start_s, start_s + scene.line.fade_s)
 
 
 def _segment(scene: _Scene, fps: int) -> TrueSegment:
     line = scene.line
     start_s, end_s = scene.first_frame / fps, (scene.first_frame + scene.frames) / fps
-    return TrueSegment(
-        line.view, round(start_s, 4), round(end_s, 4), line.speaker, line.text, line.view in SLIDES, line.topic
-    )
+    return TrueSegment(line.view, start_s, end_s, line.speaker, line.text, line.view in SLIDES, line.topic)
 
 
 def _words(scene: _Scene, fps: int) -> Iterator[TrueWord]:

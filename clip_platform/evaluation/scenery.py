@@ -71,7 +71,7 @@ def _brick_wall(width_px: int, height_px: int) -> np.ndarray:
 def _stone_studio(width_px: int, height_px: int) -> np.ndarray:
     import skimage.data
 
-    stones = _tiled(skimage.data.gravel(), width_px, height_px, tile_px=900)
+    stones = _tiled(skimage.data.gravel(), width_px, height_px, tile_px=600)
     stones = cv2.GaussianBlur(stones, (0, 0), 7.0 * height_px / _DESIGN_HEIGHT_PX)
     return _lit(stones * (0.6 + 0.7 * _noise(width_px, height_px, seed=5)), (0.95, 0.78, 0.6), (0.7, 0.35))
 

@@ -15,8 +15,8 @@ SPEAKERS = {"host": "slt", "guest": "rms"}
 class Line:
     """One person's words at a stretch.
 
-    `view`: `host` and `guest` are cameras on one person, `both` a camera on the two, `slide-…` a slide. The same view in
-    two lines running is one shot. `fade_s`: the view fades in from black. `pause_s`: silence before the words.
+    `view`: `host` and `guest` are cameras on one person, `both` a camera on the two, `slide-…` a slide. The same view
+    in two lines running is one shot. `fade_s`: the view fades in from black. `pause_s`: silence before the words.
     """
 
     view: str
@@ -55,7 +55,8 @@ LINES = (
         "host",
         "host",
         0,
-        "Welcome back. Our guest today has started three companies, and every one of them began with a very small team.",
+        "Welcome back. Our guest today has started three companies, "
+        "and every one of them began with a very small team.",
         pause_s=0.3,
     ),
     Line(

@@ -1,6 +1,6 @@
 """What is true about a sample talk, as saved beside it; nothing here makes or measures anything.
 
-`truth.json`, version 1. Times are seconds from the container's start, boxes are `[x, y, width, height]` in display pixels.
+`truth.json`, version 1. Times are seconds from the container's start; boxes are in display pixels.
 
     version              1
     fps, size            frames per second (constant), [width, height]
@@ -123,7 +123,7 @@ def save_truth(truth: Truth, path: Path) -> None:
         "version": VERSION,
         "fps": truth.fps,
         "size": [truth.width_px, truth.height_px],
-        "duration_s": round(truth.duration_s, 4),
+        "duration_s": truth.duration_s,
         "frames": truth.frames,
         "speakers": truth.speakers,
         "cuts_s": truth.cuts_s,

@@ -55,9 +55,7 @@ def _phones(listing: str) -> list[tuple[float, float]]:
     return phones
 
 
-def _word_times(
-    text: str, voice: str, phones: Sequence[tuple[float, float]]
-) -> tuple[tuple[str, float, float], ...]:
+def _word_times(text: str, voice: str, phones: Sequence[tuple[float, float]]) -> tuple[tuple[str, float, float], ...]:
     words = text.split()
     counts = [_phone_count(re.sub(r"[^\w]", "", word).lower(), voice) for word in words]
     if sum(counts) != len(phones):
