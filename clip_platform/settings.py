@@ -26,26 +26,32 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=_default_home, description="folder of everything this machine keeps")
     object_store_url: str | None = Field(
-        None, description="file:///folder, s3://bucket/prefix or az://container/prefix; a folder in home when unset"
+        default=None,
+        description="file:///folder, s3://bucket/prefix or az://container/prefix; a folder in home when unset",
     )
-    scratch: Path | None = Field(None, description="folder for temporary files; in home when unset")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
+    scratch: Path | None = Field(default=None, description="folder for temporary files; in home when unset")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="how much is logged")
 
-    database_host: str | None = Field(None, description="Postgres server; unset means the embedded one")
-    database_port: int = Field(5432, ge=1, le=65535, description="port of that server")
-    database_name: str = Field("clip_platform", description="database of the application on that server")
-    database_owner_password: SecretStr | None = Field(None, description="role clip_platform_owner: migrations")
-    database_pipeline_password: SecretStr | None = Field(None, description="role clip_platform_pipeline: assets, CLI")
-    database_sensors_password: SecretStr | None = Field(None, description="role clip_platform_sensors: sensors")
+    database_host: str | None = Field(default=None, description="Postgres server; unset means the embedded one")
+    database_port: int = Field(default=5432, ge=1, le=65535, description="port of that server")
+    database_name: str = Field(default="clip_platform", description="database of the application on that server")
+    database_owner_password: SecretStr | None = Field(default=None, description="role clip_platform_owner: migrations")
+    database_pipeline_password: SecretStr | None = Field(
+        default=None, description="role clip_platform_pipeline: assets, CLI"
+    )
+    database_sensors_password: SecretStr | None = Field(default=None, description="role clip_platform_sensors: sensors")
 
-    speech_engine: Literal["auto", "nemo", "pocketsphinx"] = Field("auto", description="what recognises speech")
-    nemo_model: str = Field("nvidia/parakeet-tdt-0.6b-v3", description="NeMo model, by name or .nemo file")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where engines compute")
-    face_engine: Literal["haar", "yunet", "insightface"] = Field("haar", description="what finds faces")
-    face_model: Path | None = Field(None, description="model of the face engine: yunet's file, insightface's folder")
+    speech_engine: Literal["auto", "nemo", "pocketsphinx"] = Field(default="auto", description="what recognises speech")
+    nemo_model: str = Field(default="nvidia/parakeet-tdt-0.6b-v3", description="NeMo model, by name or .nemo file")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where engines compute")
+    face_engine: Literal["haar", "yunet", "insightface"] = Field(default="haar", description="what finds faces")
+    face_model: Path | None = Field(
+        default=None, description="model of the face engine: yunet's file, insightface's folder"
+    )
 
-    max_upload_bytes: PositiveInt = Field(20 * 1024**3, description="larger files are refused")
-    max_upload_duration_s: PositiveFloat = Field(6 * 3600, description="longer videos are refused")
+    concurrent_videos: PositiveInt = Field(default=2, description="how many videos sensors start at once")
+    max_upload_bytes: PositiveInt = Field(default=20 * 1024**3, description="larger files are refused")
+    max_upload_duration_s: PositiveFloat = Field(default=6 * 3600, description="longer videos are refused")
 
     @property
     def store_url(self) -> str:

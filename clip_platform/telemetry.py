@@ -33,7 +33,7 @@ def bound(
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: `time` (UTC, RFC 3339), `level`, `logger`, `message`, what is bound, `extra` fields, `error`."""
+    """One object a line: `time` (UTC, RFC 3339), `level`, `logger`, `message`, what is bound, `extra`, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

@@ -48,7 +48,8 @@ _CLEAR = (
     text("delete from clip_candidates where video_id = :video_id"),
 )
 _ADD_CLIP = text("""
-    insert into clips (video_id, tenant_id, clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks, model)
+    insert into clips (video_id, tenant_id, clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks,
+        model)
     values (:video_id, :tenant_id, :clip_id, :rank, cast(:start_s as numeric), cast(:end_s as numeric), :score, :title,
         cast(:reasons as jsonb), cast(:files as jsonb), cast(:fallbacks as jsonb), :model)""")
 _ADD_CANDIDATE = text("""
@@ -119,14 +120,16 @@ def _candidate_values(candidate: CandidateRow) -> dict[str, Any]:
 
 
 def _clip(row: Row[Any]) -> ClipRow:
-    values = dict(row._mapping)
-    times = {name: Fraction(values.pop(name)) for name in ("start_s", "end_s")}
-    files = {name: StoredObject(**stored) for name, stored in values.pop("files").items()}
-    words = {name: tuple(values.pop(name)) for name in ("reasons", "fallbacks")}
-    return ClipRow(**values, **times, **words, files=files)
+    values: dict[str, Any] = dict(row._mapping)
+    values["files"] = {name: StoredObject(**stored) for name, stored in row.files.items()}
+    values |= {name: tuple(values[name]) for name in ("reasons", "fallbacks")}
+    return ClipRow(**values | _times(row))
 
 
 def _candidate(row: Row[Any]) -> CandidateRow:
-    values = dict(row._mapping)
-    times = {name: Fraction(values.pop(name)) for name in ("start_s", "end_s")}
-    return CandidateRow(**values, **times)
+    values: dict[str, Any] = dict(row._mapping)
+    return CandidateRow(**values | _times(row))
+
+
+def _times(row: Row[Any]) -> dict[str, Any]:
+    return {"start_s": Fraction(row.start_s), "end_s": Fraction(row.end_s)}

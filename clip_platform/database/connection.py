@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -57,6 +57,12 @@ class Database:
     def close(self) -> None:
         """Closes idle connections; the next transaction opens new ones."""
         self._engine.dispose()
+
+
+def address(role: str, password: str, host: str, port: int, database: str) -> str:
+    """The `url` of a `Database`; any characters may be in a password."""
+    url = URL.create("postgresql+psycopg", username=role, password=password, host=host, port=port, database=database)
+    return url.render_as_string(hide_password=False)
 
 
 def engine_at(url: str) -> Engine:

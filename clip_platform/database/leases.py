@@ -93,6 +93,13 @@ def release(db: Database, tenant_id: str, video_id: str, run_id: str) -> None:
         connection.execute(_RELEASE, {"video_id": video_id, "run_id": run_id})
 
 
+def held(db: Database, tenant_id: str, video_id: str) -> Lease | None:
+    """The video's lease, unless it has lapsed."""
+    with db.tenant_transaction(tenant_id) as connection:
+        found = connection.execute(text(_SELECT + " where video_id = :video_id"), {"video_id": video_id}).one_or_none()
+    return None if found is None or _has_lapsed(found) else _lease(found)
+
+
 def lapsed(db: Database) -> list[Lease]:
     """All tenants' leases whose holder is late or known to be dead; as the sensors' role."""
     with db.across_tenants() as connection:

@@ -37,7 +37,9 @@ _READ = text("""
     order by updated_at, stage, asset""")
 
 
-def report(db: Database, tenant_id: str, video_id: str, stage: str, asset: str, share: float, message: str = "") -> None:
+def report(
+    db: Database, tenant_id: str, video_id: str, stage: str, asset: str, share: float, message: str = ""
+) -> None:
     """Sets how far an asset is; `share` outside 0..1 is taken as the nearer end."""
     known = min(max(share, 0.0), 1.0)
     values = {"video_id": video_id, "tenant_id": tenant_id, "stage": stage, "asset": asset, "share": known}

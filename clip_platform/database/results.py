@@ -26,8 +26,8 @@ class AssetResult:
 _COLUMNS = "video_id, asset, fingerprint, artifact_key, artifact_sha256, artifact_size_bytes, attempt"
 _FIND = text(f"""
     select {_COLUMNS} from asset_results
-    where video_id = :video_id and asset = :asset and fingerprint = :fingerprint""")
-_CURRENT = text(f"select {_COLUMNS} from asset_results where video_id = :video_id and asset = :asset and is_current")
+    where video_id = :video_id and asset = :asset and fingerprint = :fingerprint""")  # noqa: S608
+_CURRENT = text(f"select {_COLUMNS} from asset_results where video_id = :video_id and asset = :asset and is_current")  # noqa: S608
 _RETIRE = text("""
     update asset_results set is_current = false
     where video_id = :video_id and asset = :asset and is_current and fingerprint <> :fingerprint""")

@@ -31,8 +31,9 @@ def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> N
     """
     connection.execute("set client_min_messages = warning")
     connection.execute("set log_statement = 'none'")  # a server that logs statements would keep the passwords
-    for role in ROLES:
-        _ensure_role(connection, role, passwords[role])
+    with connection.transaction():
+        for role in ROLES:
+            _ensure_role(connection, role, passwords[role])
     for database, owner in DATABASE_OWNERS.items():
         _ensure_database(connection, database, owner)
 

@@ -1,4 +1,4 @@
-"""Bringing the database to this code's schema: Alembic, run from code, so that an installed package brings its own migrations."""
+"""Bringing the database to this code's schema: Alembic, run from code, so that an installed package brings its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOCK = 0x636C6970  # "clip": commands that start at once migrate one after anot
 
 
 def migrate(url: str) -> None:
-    """Brings the application's database up to this code's schema, in one transaction; cheap when there is nothing to do.
+    """Brings the application's database up to this code's schema, in one transaction; cheap when nothing is to do.
 
     Args:
         url: as the owner role.

@@ -46,15 +46,15 @@ _COLUMNS = """id, tenant_id, name, source_key, source_sha256, source_size_bytes,
     attempt_token, run_id, error_class, error_message, error_detail, created_at, updated_at"""
 _REGISTER = text(f"""
     insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state)
-    values (:video_id, :tenant_id, :name, :key, :sha256, :size_bytes, cast(:preferences as jsonb), 'submitted')
-    returning {_COLUMNS}""")
+    values (:video_id, :tenant_id, :name, :key, :sha256, :size_bytes, cast(:preferences as jsonb), :state)
+    returning {_COLUMNS}""")  # noqa: S608
 _BY_SOURCE = text(f"""
-    select {_COLUMNS} from videos where source_sha256 = :sha256 and name = :name order by id desc limit 1""")
-_BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")
-_BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")
+    select {_COLUMNS} from videos where source_sha256 = :sha256 and name = :name order by id desc limit 1""")  # noqa: S608
+_BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")  # noqa: S608
+_BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")  # noqa: S608
 _PAGE = text(f"""
     select {_COLUMNS} from videos where cast(:before_id as text) is null or id < :before_id
-    order by id desc limit :limit""")
+    order by id desc limit :limit""")  # noqa: S608
 _SET_PREFERENCES = text("""
     update videos set preferences = cast(:preferences as jsonb), updated_at = now() where id = :video_id""")
 _BEGIN = text("""
@@ -83,9 +83,17 @@ _TENANT_OF = text("select tenant_of_video(:video_id)")
 
 
 def register(
-    db: Database, tenant_id: str, *, video_id: str, name: str, source: StoredObject, preferences: Mapping[str, Any]
+    db: Database,
+    tenant_id: str,
+    *,
+    video_id: str,
+    name: str,
+    source: StoredObject,
+    preferences: Mapping[str, Any],
+    state: VideoState = VideoState.SUBMITTED,
 ) -> VideoRow:
-    """A new video, in state `submitted`. `preferences` are validated before, by `upload.preferences`."""
+    """A new video. `preferences` are validated before, by `upload.preferences`; a caller that starts the run itself
+    registers it as `admitted`, so that no sensor does."""
     values = {
         "video_id": video_id,
         "tenant_id": tenant_id,
@@ -94,6 +102,7 @@ def register(
         "sha256": source.sha256,
         "size_bytes": source.size_bytes,
         "preferences": json.dumps(dict(preferences)),
+        "state": state.value,
     }
     with db.tenant_transaction(tenant_id) as connection:
         return _row(connection.execute(_REGISTER, values).one())
@@ -128,11 +137,12 @@ def tenant_of(db: Database, video_id: str) -> str | None:
     return tenant_id
 
 
-def set_preferences(db: Database, tenant_id: str, video_id: str, preferences: Mapping[str, Any]) -> None:
+def set_preferences(db: Database, tenant_id: str, video_id: str, preferences: Mapping[str, Any]) -> VideoRow:
     """Replaces the preferences; what has to be made again follows from the checkpoints' keys."""
     with db.tenant_transaction(tenant_id) as connection:
         _get(connection, video_id, lock=True)
         connection.execute(_SET_PREFERENCES, {"video_id": video_id, "preferences": json.dumps(dict(preferences))})
+        return _get(connection, video_id)
 
 
 def begin_attempt(db: Database, tenant_id: str, video_id: str, run_id: str) -> str:
@@ -213,7 +223,7 @@ def requeue(db: Database, tenant_id: str, video_id: str) -> VideoRow:
 
 
 def fenced(connection: Connection, video_id: str, token: str) -> VideoRow:
-    """The video, locked until the end of the transaction, so that what follows is written by the current attempt or not.
+    """The video, locked until the transaction ends, so that what follows is written by the current attempt or not.
 
     Raises:
         Superseded: the token is not the current attempt's.
@@ -224,6 +234,11 @@ def fenced(connection: Connection, video_id: str, token: str) -> VideoRow:
             f"attempt {video.attempt} (run {video.run_id}) has taken over video {video_id}; these results are not kept"
         )
     return video
+
+
+def locked(connection: Connection, video_id: str) -> VideoRow:
+    """The video, locked until the end of the transaction."""
+    return _get(connection, video_id, lock=True)
 
 
 def _begin(connection: Connection, video: VideoRow, run_id: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from clip_platform.database.migrate import migrate
+from clip_platform.database import roles
+from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import EmbeddedPostgres
 from clip_platform.settings import Settings
 
@@ -40,19 +41,21 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
         folder.mkdir(parents=True, exist_ok=True)
     _write_instance(dagster_home)
     with EmbeddedPostgres(home).running() as server:
-        migrate(server.url("clip_platform_owner", "clip_platform"))
-        database_url = server.url("clip_platform_pipeline", "clip_platform")
+        migrate(server.url(roles.OWNER, roles.APPLICATION_DATABASE))
         yield Machine(
-            database_url=database_url,
+            database_url=server.url(roles.PIPELINE, roles.APPLICATION_DATABASE),
             database_port=server.port,
             object_store_url=settings.store_url,
             log_folder=logs,
             variables={
                 "CLIP_PLATFORM_HOME": str(home),
-                "CLIP_PLATFORM_DATABASE_URL": database_url,
-                "CLIP_PLATFORM_SENSORS_DATABASE_URL": server.url("clip_platform_sensors", "clip_platform"),
+                "CLIP_PLATFORM_DATABASE_HOST": server.host,
+                "CLIP_PLATFORM_DATABASE_PORT": str(server.port),
+                "CLIP_PLATFORM_DATABASE_NAME": roles.APPLICATION_DATABASE,
+                "CLIP_PLATFORM_DATABASE_PIPELINE_PASSWORD": server.password(roles.PIPELINE),
+                "CLIP_PLATFORM_DATABASE_SENSORS_PASSWORD": server.password(roles.SENSORS),
                 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, which dagster-postgres does not use
-                "CLIP_PLATFORM_DAGSTER_URL": server.url("dagster", "dagster", driver="psycopg2"),
+                "DAGSTER_POSTGRES_URL": server.url(roles.DAGSTER, "dagster", driver="postgresql+psycopg2"),
                 "DAGSTER_HOME": str(dagster_home),
                 "DAGSTER_DISABLE_TELEMETRY": "1",
             },

@@ -9,7 +9,7 @@ import dataclasses
 import io
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -52,8 +52,12 @@ def suffix_of(cls: type) -> str:
     return ".parquet" if is_table(cls) else ".json"
 
 
-@cache
 def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return _cached_adapter(cls)
+
+
+@cache  # building one takes milliseconds
+def _cached_adapter(cls: Any) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
 
 
@@ -138,10 +142,7 @@ def _columns(table: pa.Table, texts: tuple[str, ...]) -> dict[str, Any]:
     return {name: found.pop(name) for name in texts} | {"columns": found}
 
 
-@cache
 def _text_columns(cls: type) -> tuple[str, ...]:
     """Fields of type `tuple[str, ...]`."""
-    import typing
-
-    types = typing.get_type_hints(cls)
+    types = get_type_hints(cls)
     return tuple(field.name for field in dataclasses.fields(cls) if types[field.name] == tuple[str, ...])

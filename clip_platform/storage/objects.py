@@ -1,4 +1,4 @@
-"""The object store: bytes under keys, written whole or not at all, checked when read. One API for disk, S3 and Azure."""
+"""The object store: bytes under keys, written whole or not at all, checked when read. On disk, S3 or Azure."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def checked_key(key: str) -> str:
     """The key itself, when it is one.
 
     Raises:
-        ValueError: fewer than two segments, or one that is empty, `..`, or holds anything but letters, digits and `._=-`.
+        ValueError: fewer than two segments, or one that is empty, `..`, or has more than letters, digits and `._=-`.
     """
     segments = key.split("/")
     if len(segments) < 2 or not all(_SEGMENT.fullmatch(segment) for segment in segments):

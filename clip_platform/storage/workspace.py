@@ -19,8 +19,8 @@ _PREFIX = "work-"
 
 
 class Workspace:
-    """Use as a context manager: scratch is there inside, and gone afterwards. A killed process's scratch is removed by the
-    next workspace that opens in the same folder.
+    """Use as a context manager: scratch is there inside, and gone afterwards. What a killed process left is removed by
+    the next workspace that opens in the same scratch folder.
 
     Raises:
         StorageFull, StorageUnavailable: scratch cannot be made.

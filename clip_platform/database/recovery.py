@@ -1,0 +1,75 @@
+"""What happens to videos whose attempt ended without saying so, or for a reason that may pass."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from clip_platform.database import leases, videos
+from clip_platform.database.connection import Database
+from clip_platform.upload.states import MAX_ATTEMPTS, VideoState
+
+
+class FailedVideo(NamedTuple):
+    tenant_id: str
+    video_id: str
+
+
+_FAILED = text("select tenant_id, id from videos where state = 'failed' order by updated_at, id limit :limit")
+_RESUBMIT = text("""
+    update videos set state = 'submitted', updated_at = now()
+    where id = :video_id and state = 'failed' and error_class <> 'Interrupted'""")
+_END = text("""
+    update videos
+    set state = :state, failures = failures + :counted, error_class = :error_class, error_message = :message,
+        error_detail = '', attempt_token = null, updated_at = now()
+    where id = :video_id""")
+_DROP_LEASE = text("delete from leases where video_id = :video_id")
+_WORKED_ON = (VideoState.ADMITTED, VideoState.PROCESSING)
+
+
+def failed(db: Database, limit: int = 100) -> list[FailedVideo]:
+    """Videos of all tenants that may be tried again; as the sensors' role."""
+    with db.across_tenants() as connection:
+        return [FailedVideo(*row) for row in connection.execute(_FAILED, {"limit": limit})]
+
+
+def resubmit(db: Database, tenant_id: str, video_id: str) -> bool:
+    """Back to `submitted`, its failures kept; False when it is not `failed` any more, or a person interrupted it."""
+    with db.tenant_transaction(tenant_id) as connection:
+        return connection.execute(_RESUBMIT, {"video_id": video_id}).rowcount == 1
+
+
+def abandon(db: Database, tenant_id: str, video_id: str, run_id: str, reason: str) -> bool:
+    """Records that a run died without a word; False when the video is not that run's (any more).
+
+    Its token is taken away: a step that outlived its run cannot write.
+    """
+    with db.tenant_transaction(tenant_id) as connection:
+        video = videos.locked(connection, video_id)
+        never_joined = video.state is VideoState.ADMITTED
+        if not never_joined and (video.state is not VideoState.PROCESSING or video.run_id != run_id):
+            return False
+        state = VideoState.DEAD_LETTERED if video.failures + 1 >= MAX_ATTEMPTS else VideoState.FAILED
+        values = {"state": state.value, "counted": 1, "error_class": "Abandoned", "message": reason}
+        connection.execute(_END, {"video_id": video_id, **values})
+        connection.execute(_DROP_LEASE, {"video_id": video_id})
+    return True
+
+
+def interrupt(db: Database, tenant_id: str, video_id: str) -> None:
+    """Records that a person stopped the attempt; it is not tried again by itself."""
+    with db.tenant_transaction(tenant_id) as connection:
+        video = videos.locked(connection, video_id)
+        if video.state in _WORKED_ON:
+            message = "stopped by a person; run the same command again to go on"
+            values = {"state": "failed", "counted": 0, "error_class": "Interrupted", "message": message}
+            connection.execute(_END, {"video_id": video_id, **values})
+        connection.execute(_DROP_LEASE, {"video_id": video_id})
+
+
+def is_worked_on(db: Database, tenant_id: str, video_id: str, run_id: str) -> bool:
+    """Whether this run holds the video's lease and lives."""
+    lease = leases.held(db, tenant_id, video_id)
+    return lease is not None and lease.run_id == run_id
