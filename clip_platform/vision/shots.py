@@ -1,7 +1,7 @@
 """Where one shot ends and the next begins, from small pictures fed one by one. Decodes nothing, knows no faces.
 
-PySceneDetect's `AdaptiveDetector` proposes hard cuts; this module decides which proposals are cuts (not a flash, a strobe,
-a camera move shown at a low frame rate, or a caption that pops up) and adds the boundaries that lie in black.
+PySceneDetect's `AdaptiveDetector` proposes hard cuts; this module decides which of them are cuts (not a flash, a
+strobe, a camera move shown at a low frame rate, or a caption that pops up) and adds the boundaries that lie in black.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ class Boundary:
 
 @dataclass(slots=True, eq=False)
 class _Look:
-    """What is kept of a picture: `grey` is uint8, `change` the mean absolute difference to the picture before."""
+    """What is kept of a picture: `change` is the mean absolute difference of its grey levels to the picture before."""
 
     index: int
     time_s: Fraction
+    colour: np.ndarray
     grey: np.ndarray
     mean: float
     black: bool
@@ -184,7 +185,7 @@ class ShotFinder:
         if self._recent:
             change = cv2.norm(grey, self._recent[-1].grey, cv2.NORM_L1) / grey.size
         black = mean < BLACK_MEAN and deviation < BLACK_DEVIATION
-        return _Look(self._index, time_s, grey, mean, black, change)
+        return _Look(self._index, time_s, picture, grey, mean, black, change)
 
     def _look(self, index: int) -> _Look | None:
         offset = index - self._recent[0].index
@@ -248,18 +249,26 @@ class ShotFinder:
 
     def _blinked(self, proposal: _Proposal, now: _Look) -> bool:
         """The same picture before and after a short black: a dropout, or a strobe."""
-        return proposal.black_s is not None and proposal.black_s < VERDICT_AFTER_S and _resemble(proposal.before, now)
+        return (
+            proposal.black_s is not None
+            and proposal.black_s < VERDICT_AFTER_S
+            and _resemble(proposal.before, now, moving=True)
+        )
 
     def _is_cut(self, proposal: _Proposal, now: _Look) -> bool:
         before, first = proposal.before, proposal.first
         later = [look for look in self._recent if first.time_s < look.time_s <= now.time_s]
         if any(look.black for look in later):
             return False  # whatever this was, the boundary is where the picture comes back
-        if _changed_share(before.grey, first.grey) < LEAST_CHANGED_SHARE:
+        if _changed_share(before.colour, first.colour) < LEAST_CHANGED_SHARE:
             return False
-        if any(_resemble(before, look) for look in later):
-            return False
-        return not (self._was_moving(first) and _is_shifted(before.grey, first.grey))
+        shifted = _is_shifted(before.grey, first.grey)
+        flash_begins = any(_resemble(before, look, moving=not shifted) for look in later)
+        flash_ends = any(_resemble(look, now, moving=not shifted) for look in self._before(before))
+        return not flash_begins and not flash_ends and not (shifted and self._was_moving(first))
+
+    def _before(self, look: _Look) -> list[_Look]:
+        return [other for other in self._recent if look.time_s - VERDICT_AFTER_S <= other.time_s < look.time_s]
 
     def _was_moving(self, first: _Look) -> bool:
         """Whether there were changes almost as large just before: motion at a low frame rate changes in steps."""
@@ -280,16 +289,17 @@ class ShotFinder:
 
 
 def _changed_share(before: np.ndarray, after: np.ndarray) -> float:
-    """Share of the tiles of an 8 by 8 grid whose mean absolute difference is noticeable, 0..1."""
+    """Share of the tiles of an 8 by 8 grid whose mean difference, in any colour, is noticeable, 0..1."""
     import cv2
 
-    tiles = cv2.resize(cv2.absdiff(before, after).astype("float32"), (8, 8), interpolation=cv2.INTER_AREA)
+    tiles = cv2.resize(cv2.absdiff(before, after).max(axis=2).astype("float32"), (8, 8), interpolation=cv2.INTER_AREA)
     return float((tiles > CHANGED_TILE_LEVELS).mean())
 
 
-def _resemble(before: _Look, after: _Look) -> bool:
-    """Whether both show nearly the same picture."""
-    return _changed_share(before.grey, after.grey) < LEAST_CHANGED_SHARE or _is_shifted(before.grey, after.grey)
+def _resemble(before: _Look, after: _Look, *, moving: bool) -> bool:
+    """Whether both show nearly the same picture, or with `moving` the same things elsewhere."""
+    same = _changed_share(before.colour, after.colour) < LEAST_CHANGED_SHARE
+    return same or (moving and _is_shifted(before.grey, after.grey))
 
 
 def _is_shifted(before: np.ndarray, after: np.ndarray) -> bool:
