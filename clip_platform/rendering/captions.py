@@ -129,7 +129,7 @@ def _on_frames(words: Sequence[Word], grid: FrameGrid) -> list[CaptionWord]:
         earliest = firsts[-1] + 1 if firsts else 0
         firsts.append(max(grid.nearest_frame(word.span.start), earliest))
     timed = []
-    for (text, word), first, following in zip(kept, firsts, [*firsts[1:], grid.frames], strict=True):
+    for (text, word), first, following in zip(kept, firsts, [*firsts, grid.frames][1:], strict=True):
         end = min(max(grid.nearest_frame(word.span.end), first + 1), max(following, first + 1))
         if first < grid.frames:
             start_s = max(word.span.start - grid.start_s, Fraction(0))

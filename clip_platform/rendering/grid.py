@@ -13,7 +13,7 @@ FASTEST_RATE = Fraction(60)
 SLOWEST_RATE = Fraction(23)
 """The slowest rate that all platforms take; a slower source repeats each frame a whole number of times."""
 
-_COMMON_RATES = (
+COMMON_RATES = (
     Fraction(24000, 1001),
     Fraction(24),
     Fraction(25),
@@ -23,8 +23,11 @@ _COMMON_RATES = (
     Fraction(60000, 1001),
     Fraction(60),
 )
-_RATE_TOLERANCE = Fraction(2, 100)
-"""How far below a common rate the average of a variable-rate recording may lie and still mean that rate."""
+_VARIABLE_TOLERANCE = Fraction(2, 100)
+"""How far the average of a variable-rate recording may lie from a common rate and still mean that rate."""
+_ROUNDING_TOLERANCE = Fraction(4, 10_000)
+"""The same for a constant rate: containers round it, and over an hour a wrong rate drifts by seconds. 30 and 30000/1001
+differ by 1/1000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ def output_rate(video: VideoStream) -> Fraction:
     A constant rate is kept, halved (thirded, ...) when too fast, doubled (tripled, ...) when too slow, so that source
     frames stay evenly spaced. A variable one becomes the common rate that its average comes from.
     """
-    rate = _nominal(video.frame_rate) if video.variable_rate else video.frame_rate
+    rate = _nominal(video.frame_rate, _VARIABLE_TOLERANCE if video.variable_rate else _ROUNDING_TOLERANCE)
+    if rate is None:
+        rate = _next_common(video.frame_rate) if video.variable_rate else video.frame_rate
     if rate > FASTEST_RATE:
         return rate / math.ceil(rate / FASTEST_RATE)
     if rate < SLOWEST_RATE:
@@ -79,8 +84,11 @@ def frame_grid(span: Span, video: VideoStream, media_end_s: Fraction) -> FrameGr
     return FrameGrid(video.start_s + first / rate, rate, max(1, end - first))
 
 
-def _nominal(average: Fraction) -> Fraction:
-    for rate in _COMMON_RATES:
-        if average <= rate * (1 + _RATE_TOLERANCE) and average >= rate * (1 - _RATE_TOLERANCE):
-            return rate
-    return next((rate for rate in _COMMON_RATES if average < rate), average)
+def _nominal(average: Fraction, tolerance: Fraction) -> Fraction | None:
+    """The nearest common rate, if it is near."""
+    nearest = min(COMMON_RATES, key=lambda rate: abs(rate - average))
+    return nearest if abs(nearest - average) <= tolerance * nearest else None
+
+
+def _next_common(average: Fraction) -> Fraction:
+    return next((rate for rate in COMMON_RATES if average < rate), average)
