@@ -1,4 +1,6 @@
-"""`clips.json`: what was made of a video and why, for programs. Described by `docs/clips.schema.json` (JSON Schema 2020-12).
+"""`clips.json`: what was made of a video and why, for programs.
+
+Described by `docs/clips.schema.json` (JSON Schema 2020-12).
 
 Deterministic: no clock, no host, no path. A change that breaks a reader raises `SCHEMA_VERSION`'s first number.
 """

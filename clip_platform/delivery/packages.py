@@ -17,6 +17,9 @@ from clip_platform.selection.choice import SelectedClips
 LONGEST_SLUG = 48
 """Characters; with rank and suffix a name stays far below every file system's 255 bytes."""
 
+MANIFEST_NAME = "clips.json"
+REPORT_NAME = "report.html"
+
 SUFFIX_BY_KIND: Mapping[str, str] = {"video": ".mp4", "thumbnail": ".jpg", "srt": ".srt", "vtt": ".vtt", "ass": ".ass"}
 
 
@@ -31,20 +34,30 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class ClipPackage:
-    """`reasons` say why it is not publishable; empty when it is."""
+    """`reasons` say why it is not publishable; empty when it is. `fallbacks`: what is second best about it."""
 
     clip_id: str
     rank: int
     files: tuple[PackageFile, ...]
     publishable: bool
     reasons: tuple[str, ...]
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClipPackages:
-    """One package a rendered clip, by rank."""
+    """One package a rendered clip, by rank; and, once stored, `clips.json` and `report.html` over all of them."""
 
     packages: tuple[ClipPackage, ...]
+    manifest: StoredObject | None = None
+    report: StoredObject | None = None
+
+    @property
+    def files(self) -> dict[str, StoredObject]:
+        """Everything there is to hand over, by file name."""
+        whole = {MANIFEST_NAME: self.manifest, REPORT_NAME: self.report}
+        clips = {file.name: file.stored for package in self.packages for file in package.files}
+        return clips | {name: stored for name, stored in whole.items() if stored is not None}
 
     @property
     def file_names(self) -> dict[str, dict[str, str]]:
@@ -84,7 +97,7 @@ def _package(clip: RenderedClip, title: str) -> ClipPackage:
         if (stored := getattr(clip, kind)) is not None
     )
     problems = clip.quality.problems
-    return ClipPackage(clip.clip_id, clip.rank, files, not problems, tuple(problems))
+    return ClipPackage(clip.clip_id, clip.rank, files, not problems, tuple(problems), clip.quality.fallbacks)
 
 
 def publish(packages: ClipPackages) -> PublishedClips:
@@ -100,10 +113,10 @@ def publish(packages: ClipPackages) -> PublishedClips:
 
 
 def file_stem(rank: int, title: str) -> str:
-    """`01-how-sleep-works`: two digits of rank, then lower-case ASCII letters and digits of the title, hyphens between.
+    """`01-how-sleep-works`: two digits of rank, then the title's ASCII letters and digits in lower case, with hyphens.
 
-    Whatever a title holds (slashes, quotes, emoji, right-to-left marks, nothing at all) the name is safe; the rank keeps
-    names of one video apart.
+    Whatever a title holds (slashes, quotes, emoji, right-to-left marks, nothing at all) the name is safe; the rank
+    keeps names of one video apart.
     """
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower().replace("'", "")
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from clip_platform.media.information import MediaInfo
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.scoring.sight import face_spans
-from clip_platform.selection.candidates import ClipCandidates
+from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
 from clip_platform.selection.choice import SelectedClips
 from clip_platform.speech.acoustics import AcousticFeatures
 from clip_platform.speech.transcript import Transcript
@@ -16,17 +17,18 @@ from clip_platform.timeline import Span
 from clip_platform.vision.tracks import FaceTracks, Shots
 
 MOST_POINTS = 600
-"""Points of the energy curve and about as many faces and words runs: a picture has no more columns to tell apart."""
+"""Points of the energy curve and as many candidates at most; finer gaps in speech and faces are closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One bar on a lane of the timeline; seconds. `kind` and `label` are for drawing and for people."""
+    """One bar on a lane of the timeline. `kind` is for drawing, `label` for people; `score`: 0..100, 0 without one."""
 
     start_s: float
     end_s: float
     kind: str
     label: str
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,17 @@ def timeline_data(
         faces=_merged(face_spans(faces), finest_s, "face"),
         energy_db=_thinned(acoustics.columns["energy_db"]),
         candidates=tuple(
-            _mark(one.span, "candidate", f"candidate, score {value_of.get(one.candidate_id, 0.0):.0f}")
-            for one in _best(candidates, value_of)
+            _mark(one.span, "candidate", f"candidate, score {value:.0f}", value)
+            for one, value in _best(candidates, value_of)
         ),
-        clips=tuple(_mark(clip.span, str(clip.rank), f"clip {clip.rank}: {clip.title}") for clip in selected.clips),
+        clips=tuple(
+            _mark(clip.span, str(clip.rank), f"clip {clip.rank}: {clip.title}", clip.score) for clip in selected.clips
+        ),
     )
 
 
-def _mark(span: Span, kind: str, label: str) -> Mark:
-    return Mark(float(span.start), float(span.end), kind, label)
+def _mark(span: Span, kind: str, label: str, score: float = 0.0) -> Mark:
+    return Mark(float(span.start), float(span.end), kind, label, score)
 
 
 def _merged(spans: Iterable[Span], finest_s: float, kind: str) -> tuple[Mark, ...]:
@@ -91,9 +95,11 @@ def _thinned(values: Sequence[float]) -> tuple[float, ...]:
     if len(values) <= MOST_POINTS:
         return tuple(values)
     edges = [len(values) * i // MOST_POINTS for i in range(MOST_POINTS + 1)]
-    return tuple(max(values[first:end]) for first, end in zip(edges, edges[1:], strict=False))
+    return tuple(max(values[first:end]) for first, end in pairwise(edges))
 
 
-def _best(candidates: ClipCandidates, value_of: dict[str, float]) -> list:
-    best = sorted(candidates.candidates, key=lambda one: (-value_of.get(one.candidate_id, 0.0), one.span))[:MOST_POINTS]
-    return sorted(best, key=lambda one: one.span)
+def _best(candidates: ClipCandidates, value_of: Mapping[str, float]) -> list[tuple[ClipCandidate, float]]:
+    """The best `MOST_POINTS` scored candidates, by start."""
+    scored = [(one, value_of[one.candidate_id]) for one in candidates.candidates if one.candidate_id in value_of]
+    best = sorted(scored, key=lambda pair: (-pair[1], pair[0].span))[:MOST_POINTS]
+    return sorted(best, key=lambda pair: (pair[0].span, pair[0].candidate_id))
