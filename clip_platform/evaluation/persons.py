@@ -180,7 +180,7 @@ def _recoloured(photograph: np.ndarray) -> np.ndarray:
 
 
 def _head_fields() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Over the head region, float32, 0..1: how much each pixel takes of the jaw's, the mouth's and the turn's movement."""
+    """Over the head region, float32, 0..1: how much each pixel takes of the movement of jaw, mouth and turn."""
     left, top, width, height = _HEAD_REGION
     x, y = np.meshgrid(left + np.arange(width, dtype=np.float32), top + np.arange(height, dtype=np.float32))
     jaw = np.exp(-(((x - _MOUTH_X) / 30) ** 4)) * np.clip((_CHIN_Y + 26 - y) / 22, 0, 1)

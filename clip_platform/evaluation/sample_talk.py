@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import itertools
 import os
 import sys
@@ -22,7 +23,10 @@ from typing import cast
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
+from clip_platform.evaluation import persons, scenery, script, truth, voices
 from clip_platform.evaluation.persons import Cutout, Person, Pose
 from clip_platform.evaluation.scenery import put_desk, room, slide
 from clip_platform.evaluation.script import LINES, SLIDES, SPEAKERS, Line
@@ -68,7 +72,7 @@ class _Scene:
 def make_sample_talk(
     folder: Path, *, size: tuple[int, int] = (1920, 1080), fps: int = 30, on_progress: OnProgress = silent
 ) -> SampleTalk:
-    """Writes `talk.mp4` and `truth.json` into `folder`, which is made when missing.
+    """Writes `talk.mp4` and `truth.json` into `folder`, which is made when missing. They are there whole or not at all.
 
     Args:
         size: width and height in pixels, even, 16:9; everything in the picture scales with it.
@@ -78,18 +82,46 @@ def make_sample_talk(
         MissingProgram: flite or ffmpeg is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    talk = SampleTalk(folder / "talk.mp4", folder / "truth.json")
+    talk = _talk_in(folder)
     scenes = _timeline(fps)
     frames = sum(scene.frames for scene in scenes)
     sound = _sound(scenes, frames, fps)
     faces: list[tuple[TrueFace, ...]] = []
     pictures = _pictures(scenes, _openings(sound, frames, fps), size, fps, faces)
-    with TemporaryDirectory(prefix="clip-platform-sample-") as scratch:
+    with TemporaryDirectory(prefix=".sample-", dir=folder) as scratch:
+        made = _talk_in(Path(scratch))
         wav = Path(scratch) / "sound.wav"
         _write_wav(wav, sound)
-        _encode(pictures, wav, talk.video, Path(scratch) / "pictures", size, fps, frames, on_progress)
-    save_truth(_truth(scenes, faces, size, fps), talk.truth)
+        _encode(pictures, wav, made.video, Path(scratch) / "pictures", size, fps, frames, on_progress)
+        save_truth(_truth(scenes, faces, size, fps), made.truth)
+        made.truth.replace(talk.truth)
+        made.video.replace(talk.video)
     return talk
+
+
+def current_sample_talk(folder: Path, on_progress: OnProgress = silent) -> SampleTalk:
+    """The talk in `folder`, made first unless this very code made it. Raises as `make_sample_talk`."""
+    mark, digest = folder / "made-by.txt", _code_digest()
+    talk = _talk_in(folder)
+    if talk.video.exists() and talk.truth.exists() and mark.exists() and mark.read_text() == digest:
+        return talk
+    mark.unlink(missing_ok=True)
+    make_sample_talk(folder, on_progress=on_progress)
+    mark.write_text(digest)
+    return talk
+
+
+def _talk_in(folder: Path) -> SampleTalk:
+    return SampleTalk(folder / "talk.mp4", folder / "truth.json")
+
+
+def _code_digest() -> str:
+    """SHA-256 in hex over the modules that make the talk and the versions of what draws it."""
+    modules = (__file__, persons.__file__, scenery.__file__, script.__file__, truth.__file__, voices.__file__)
+    digest = hashlib.sha256(f"{cv2.__version__} {np.__version__}".encode())
+    for module in modules:
+        digest.update(Path(module).read_bytes())
+    return digest.hexdigest()
 
 
 def _timeline(fps: int) -> list[_Scene]:
@@ -310,11 +342,13 @@ def _words(scene: _Scene, fps: int) -> Iterator[TrueWord]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Makes the talk in the folder named by the only argument."""
+    """Makes the talk in the folder named by the only argument, unless it is there."""
     if len(arguments) != 1:
         print("usage: python -m clip_platform.evaluation.sample_talk FOLDER", file=sys.stderr)
         return 2
-    talk = make_sample_talk(Path(arguments[0]))
+    with Progress(console=Console(stderr=True)) as bars:
+        task = bars.add_task("sample talk", total=1.0)
+        talk = current_sample_talk(Path(arguments[0]), lambda share: bars.update(task, completed=share))
     print(f"{talk.video}\n{talk.truth}")
     return 0
 
