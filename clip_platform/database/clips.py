@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -50,11 +51,11 @@ _CLEAR = (
 _ADD_CLIP = text("""
     insert into clips (video_id, tenant_id, clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks,
         model)
-    values (:video_id, :tenant_id, :clip_id, :rank, cast(:start_s as numeric), cast(:end_s as numeric), :score, :title,
+    values (:video_id, :tenant_id, :clip_id, :rank, :start_s, :end_s, :score, :title,
         cast(:reasons as jsonb), cast(:files as jsonb), cast(:fallbacks as jsonb), :model)""")
 _ADD_CANDIDATE = text("""
     insert into clip_candidates (video_id, tenant_id, candidate_id, start_s, end_s, score, text, reason)
-    values (:video_id, :tenant_id, :candidate_id, cast(:start_s as numeric), cast(:end_s as numeric), :score, :text,
+    values (:video_id, :tenant_id, :candidate_id, :start_s, :end_s, :score, :text,
         :reason)""")
 _CLIPS = text("""
     select clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks, model
@@ -100,8 +101,8 @@ def list_candidates(db: Database, tenant_id: str, video_id: str) -> list[Candida
         return [_candidate(row) for row in connection.execute(_CANDIDATES, {"video_id": video_id})]
 
 
-def _decimal(moment: Fraction) -> str:
-    return f"{round(moment * 1_000_000) / Fraction(1_000_000):.6f}"
+def _decimal(moment: Fraction) -> Decimal:
+    return Decimal(round(moment * 1_000_000)).scaleb(-6)
 
 
 def _clip_values(clip: ClipRow) -> dict[str, Any]:

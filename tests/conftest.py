@@ -1,0 +1,89 @@
+"""Shared by all suites: one real Postgres for the session, migrated, emptied before each test that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from clip_platform.database import roles, tenants
+from clip_platform.database.connection import Database
+from clip_platform.database.schema import migrate
+from clip_platform.embedded.postgres import SUPERUSER, EmbeddedPostgres, Server
+
+
+@dataclass(frozen=True)
+class MigratedServer:
+    """The session's server; addresses are the application database's."""
+
+    server: Server
+
+    def url(self, role: str = roles.PIPELINE, driver: str = "postgresql+psycopg") -> str:
+        return self.server.url(role, roles.APPLICATION_DATABASE, driver)
+
+    def superuser(self) -> psycopg.Connection:
+        """Sees everything, also what row-level security hides."""
+        return psycopg.connect(self.url(SUPERUSER, "postgresql"), autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server in a home of its own."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("home")).running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_server(embedded_postgres: Server) -> MigratedServer:
+    """The same server with this code's tables."""
+    migrated = MigratedServer(embedded_postgres)
+    migrate(migrated.url(roles.OWNER))
+    return migrated
+
+
+@pytest.fixture
+def empty_database(migrated_server: MigratedServer, tmp_path_factory: pytest.TempPathFactory) -> MigratedServer:
+    """No rows in any table."""
+    with migrated_server.superuser() as connection:
+        _refuse_any_other_server(connection, tmp_path_factory.getbasetemp())
+        # all other tables go with these; much faster than truncating small tables
+        connection.execute("delete from videos")
+        connection.execute("delete from tenants")
+    return migrated_server
+
+
+def _refuse_any_other_server(connection: psycopg.Connection, temporary: Path) -> None:
+    row = connection.execute("show data_directory").fetchone()
+    assert row is not None
+    assert Path(row[0]).is_relative_to(temporary.resolve()), f"{row[0]} is not a test's server; it is not emptied"
+
+
+@pytest.fixture(scope="session")
+def pipeline_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def sensors_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url(roles.SENSORS))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(pipeline_door: Database, empty_database: MigratedServer) -> Database:  # noqa: ARG001
+    """The pipeline's door, with tenants `acme` and `globex` and nothing else."""
+    for tenant_id in ("acme", "globex"):
+        tenants.ensure(pipeline_door, tenant_id, tenant_id.title())
+    return pipeline_door
+
+
+@pytest.fixture
+def sensors_database(sensors_door: Database, empty_database: MigratedServer) -> Database:  # noqa: ARG001
+    """The sensors' door."""
+    return sensors_door
