@@ -39,7 +39,10 @@ def timed(pictures: list[np.ndarray], rate: Fraction = Fraction(30)) -> Iterator
 
 
 def with_face(
-    centre: tuple[float, float], face_px: float, background: np.ndarray | None = None, size: tuple[int, int] = (640, 360)
+    centre: tuple[float, float],
+    face_px: float,
+    background: np.ndarray | None = None,
+    size: tuple[int, int] = (640, 360),
 ) -> np.ndarray:
     """A grey picture with the astronaut's face, `face_px` wide, at `centre`; the background shows around her head."""
     astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY)

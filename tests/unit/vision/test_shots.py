@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
-from moving_pictures import panned, slide, texture, timed
 
 from clip_platform.vision.shots import ShotFinder
 from clip_platform.vision.tracks import Shots
+from tests.unit.vision.moving_pictures import panned, slide, texture, timed
 
 BLACK = np.zeros((72, 128, 3), np.uint8)
 WHITE = np.full((72, 128, 3), 255, np.uint8)
