@@ -40,6 +40,8 @@ _DEFECT_SHARE = Fraction(5, 100)
 _NOTABLE_S = Fraction(1, 2)
 _ABSURD_ASPECT = 8
 _DEMUXER_SPOKE = re.compile(r"^\[([a-z0-9_,]+) @ ", re.MULTILINE)
+_CONTAINERS_BEGIN = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"\x00\x00\x01\xba", b"0&\xb2u", b"fLaC", b"ID3")
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 _CONVERT = "convert it to MP4 (H.264 picture, AAC sound)"
 _AGAIN = "export or upload it again"
 
@@ -121,15 +123,13 @@ def _unopened(path: Path, stderr: str) -> NotMedia | DamagedMedia | UnsupportedM
     """Which error a file that ffprobe cannot open is."""
     if _is_still_picture(path):
         return NotMedia(f"{path.name} is a still picture, not a video; name a video with sound", detail=stderr)
-    spoke = _DEMUXER_SPOKE.findall(stderr)
     if "not on whitelist" in stderr:
-        if not spoke or spoke[-1] in ("tty", "image2"):
-            return NotMedia(f"{path.name} is not a video; name a video with sound", detail=stderr)
-        return UnsupportedMedia(
-            f"{path.name} is of the kind {spoke[-1]}, which is not taken; {_CONVERT}", detail=stderr
-        )
-    known = [name for name in spoke if name in process.INPUT_FORMATS]
-    if known or _begins_like_mp4(path):
+        spoke = _DEMUXER_SPOKE.findall(stderr)
+        if spoke and spoke[-1] not in ("tty", "image2"):
+            return UnsupportedMedia(
+                f"{path.name} is of the kind {spoke[-1]}, which is not taken; {_CONVERT}", detail=stderr
+            )
+    elif _begins_like_media(path):
         return DamagedMedia(f"{path.name} is damaged or cut off: its index cannot be read; {_AGAIN}", detail=stderr)
     return NotMedia(f"{path.name} is not a video that ffmpeg knows; name a video with sound", detail=stderr)
 
@@ -145,16 +145,18 @@ def _is_still_picture(path: Path) -> bool:
     return head.startswith(begins) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
-def _begins_like_mp4(path: Path) -> bool:
-    return _head(path)[4:8] in (b"ftyp", b"moov", b"mdat")
+def _begins_like_media(path: Path) -> bool:
+    """By content: ffmpeg goes by the name when the content says nothing to it."""
+    head = _head(path)
+    return head.startswith(_CONTAINERS_BEGIN) or head[4:8] in _MP4_BOXES
 
 
 def _picture(path: Path, answer: Described) -> Described:
     pictures = streams_of_kind(answer, "video")
     moving = [stream for stream in pictures if not _is_still(stream)]
     format_name = str(answer["format"].get("format_name"))
-    if format_name.endswith("_pipe") or format_name in ("image2", "gif", "apng"):
-        raise NotMedia(f"{path.name} is a picture ({format_name}), not a video; name a video with sound")
+    if format_name.endswith("_pipe") or format_name in ("image2", "apng"):
+        raise NotMedia(f"{path.name} is a still picture ({format_name}), not a video; name a video with sound")
     if not moving:
         holds = "only cover art beside its sound" if pictures else "sound but no picture"
         if not streams_of_kind(answer, "audio"):
