@@ -131,7 +131,7 @@ def test_a_header_without_frames_is_damaged(make_media):
 
 @pytest.mark.parametrize("size", ["1:1", "2:2", "32:200"])
 def test_a_picture_too_small_for_clips_is_refused_with_the_smallest_size(make_media, size):
-    shrunk = ("-vf", f"scale={size},format=rgb24", "-c:v", "png")
+    shrunk = ("-vf", f"scale={size},setsar=1,format=rgb24", "-c:v", "png")
     path = make_media("small.mkv", *shrunk, inputs=("-f", "lavfi", "-i", "color=s=8x8:r=5:d=2", *SOUND))
 
     with pytest.raises(UnsupportedMedia, match="at least 64x64"):
