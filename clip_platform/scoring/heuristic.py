@@ -83,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     Rule("start_leaning", 14, penalty(0, 1), "", "its first sentence leans on what came before"),
     Rule("end_open", 9, penalty(0, 1), "", "ends before the thought does"),
     Rule("topic_share", 6, expected(0.5, 1.0), "stays with one subject", "changes the subject"),
-    Rule("repeated_share", 4, expected(0.1, 0.5), "keeps to its point", "jumps between points"),
+    Rule("repeated_share", 3, expected(-0.1, 0.4), "keeps to its point", "jumps between points"),
     Rule("starts_topic", 4, bonus(1), "opens a new subject", ""),
     Rule("ends_topic", 3, bonus(1), "ends where its subject does", ""),
     Rule("pause_after_s", 2, bonus(1), "ends on a pause", ""),

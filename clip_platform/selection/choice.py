@@ -5,6 +5,7 @@ Who scored is not known here: scores come in as plain values.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ SAME_STRETCH_RATIO = 0.7
 """Intersection over union from which two stretches are called the same."""
 SAME_TEXT_SHARE = 0.6
 """Share of the shorter text's word pairs found in the other one, from which both say the same."""
+WORTH_HAVING = 50.0
+"""Points above this count when a fuller set of clips is weighed against fewer better ones."""
 _FEWEST_PAIRS = 6
 
 
@@ -72,21 +75,61 @@ class SelectedClips:
 def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], preferences: Preferences) -> SelectedClips:
     """Greedy, best score first: no clip overlaps a better one or says the same again.
 
-    Every candidate that is not chosen is kept with its reason, and so is every stretch that could not be a candidate.
-    Equal scores go by time, so the result never depends on the order of `scored`.
+    When that gives fewer clips than asked for because long ones block the rest, the set of non-overlapping candidates
+    with the most points above `WORTH_HAVING` is taken instead, if it is fuller (weighted interval scheduling,
+    Kleinberg and Tardos, "Algorithm Design", 6.1). Every candidate that is not chosen is kept with its reason, and so
+    is every stretch that could not be a candidate. Equal scores go by time, so the result never depends on the order
+    of `scored`.
     """
     scores = {score.candidate_id: score for score in scored}
     by_score = sorted(
         (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
         key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),
     )
-    race = _Race(scores, preferences, candidates.sentences)
-    for candidate in by_score:
-        race.enter(candidate)
+    race = _run(by_score, scores, candidates, preferences)
+    if race.causes["overlap"] and len(race.clips) < preferences.clips:
+        first = fullest_set([(one, scores[one.candidate_id].value) for one in by_score], preferences.clips)
+        fuller = _run([*first, *(one for one in by_score if one not in first)], scores, candidates, preferences)
+        race = max(race, fuller, key=lambda one: (one.worth, -len(one.clips)))
     unscored = [_rejected(candidate, None, "it was not scored")
                 for candidate in candidates.candidates if candidate.candidate_id not in scores]  # fmt: skip
     unfit = [RejectedCandidate(None, stretch.span, None, stretch.text, stretch.reason) for stretch in candidates.unfit]
     return SelectedClips(tuple(race.clips), (*race.rejected, *unscored, *unfit), _shortfall(race, candidates))
+
+
+def _run(
+    order: Sequence[ClipCandidate],
+    scores: dict[str, ScoredCandidate],
+    candidates: ClipCandidates,
+    preferences: Preferences,
+) -> _Race:
+    race = _Race(scores, preferences, candidates.sentences)
+    for candidate in order:
+        race.enter(candidate)
+    return race
+
+
+def fullest_set(scored: Sequence[tuple[ClipCandidate, float]], count: int) -> list[ClipCandidate]:
+    """At most `count` candidates, best first, that do not overlap and have the most points above `WORTH_HAVING`."""
+    by_end = sorted(
+        ((one, value) for one, value in scored if value > WORTH_HAVING),
+        key=lambda pair: (pair[0].span.end, pair[0].span.start, pair[0].candidate_id),
+    )
+    ends = [one.span.end for one, _value in by_end]
+    # worth[k][i]: the most that k clips out of the first i candidates are worth
+    worth = [[0.0] * (len(by_end) + 1) for _ in range(count + 1)]
+    before = [bisect_right(ends, one.span.start) for one, _value in by_end]
+    for k in range(1, count + 1):
+        for i, (_one, value) in enumerate(by_end):
+            worth[k][i + 1] = max(worth[k][i], worth[k - 1][before[i]] + value - WORTH_HAVING)
+    chosen, k, i = [], count, len(by_end)
+    while k and i:
+        if worth[k][i] == worth[k][i - 1]:
+            i -= 1
+        else:
+            chosen.append(by_end[i - 1])
+            k, i = k - 1, before[i - 1]
+    return [one for one, _value in sorted(chosen, key=lambda pair: (-pair[1], pair[0].span))]
 
 
 def _rejected(candidate: ClipCandidate, score: float | None, reason: str) -> RejectedCandidate:
@@ -104,6 +147,10 @@ class _Race:
     pairs: list[frozenset[tuple[str, str]]] = field(default_factory=list)
     rejected: list[RejectedCandidate] = field(default_factory=list)
     causes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def worth(self) -> float:
+        return sum(max(clip.score - WORTH_HAVING, 0.0) for clip in self.clips)
 
     def enter(self, candidate: ClipCandidate) -> None:
         score = self.scores[candidate.candidate_id]
@@ -135,7 +182,7 @@ class _Race:
     def _objection(self, span: Span, value: float, pairs: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
         overlapped = next((clip for clip in self.clips if clip.span.overlaps(span)), None)
         if overlapped is not None:
-            return "overlap", _overlap_reason(span, overlapped)
+            return "overlap", _overlap_reason(span, value, overlapped)
         if value < LOWEST_SCORE:
             return "weak", f"score {value:.0f} is below {LOWEST_SCORE:.0f}, the least that is offered"
         if len(self.clips) >= self.preferences.clips:
@@ -152,12 +199,17 @@ class _Race:
         return f"only {asked} clips were asked for, and score {value:.0f} is not above the last one's {last.score:.0f}"
 
 
-def _overlap_reason(span: Span, better: SelectedClip) -> str:
-    if span.overlap_ratio(better.span) >= SAME_STRETCH_RATIO:
-        return f"it is nearly the same stretch as the better clip {better.rank} ({_stretch(better.span)})"
-    shared = span.intersection(better.span)
+def _overlap_reason(span: Span, value: float, chosen: SelectedClip) -> str:
+    shared = span.intersection(chosen.span)
     shared_s = float(shared.duration_s) if shared else 0.0
-    return f"it overlaps the better clip {better.rank} ({_stretch(better.span)}) by {shared_s:.1f} s"
+    if value > chosen.score:
+        return (
+            f"it overlaps clip {chosen.rank} ({_stretch(chosen.span)}) by {shared_s:.1f} s; "
+            "without it there is room for more clips"
+        )
+    if span.overlap_ratio(chosen.span) >= SAME_STRETCH_RATIO:
+        return f"it is nearly the same stretch as the better clip {chosen.rank} ({_stretch(chosen.span)})"
+    return f"it overlaps the better clip {chosen.rank} ({_stretch(chosen.span)}) by {shared_s:.1f} s"
 
 
 def _stretch(span: Span) -> str:
@@ -191,13 +243,13 @@ def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
     if not candidates.candidates:
         return f"no clip: {_why_none(candidates)}"
     lost = {
-        "overlap": "overlap a better clip",
+        "overlap": "overlap a chosen clip",
         "weak": f"score below {LOWEST_SCORE:.0f}",
         "repeat": "say the same as a better clip",
     }
     parts = [f"{race.causes[cause]} {words}" for cause, words in lost.items() if race.causes[cause]]
     rest = f"of the other candidates {', '.join(parts)}" if parts else "there are no other candidates"
-    return f"{found}: {rest}; ask for shorter clips to get more"
+    return f"{found}: {rest}{'; ask for shorter clips to get more' if race.causes['overlap'] else ''}"
 
 
 def _why_none(candidates: ClipCandidates) -> str:

@@ -56,9 +56,9 @@ NUMBER_WORDS = word_set(
 )
 STRONG_WORDS = word_set(
     """
-    best worst biggest most least greatest never always nobody everybody everyone secret mistake mistakes wrong
+    best worst biggest greatest never always nobody everybody everyone secret mistake mistakes wrong
     truth surprising surprised incredible amazing crazy insane shocking terrible dangerous hardest easiest fastest
-    cheapest only impossible huge extremely absolutely
+    cheapest impossible huge extremely absolutely
     """
 )
 FILLERS = word_set("um uh uhm erm er hmm mm mhm basically literally actually like")
