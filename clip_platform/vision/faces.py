@@ -20,8 +20,8 @@ from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
 if TYPE_CHECKING:
     import numpy as np
 
-LOOK_AROUND_S = 2.0
-"""Between searches of the whole picture while a face is known."""
+LOOK_AROUND_S = 3.0
+"""Between searches of the whole picture while a face is known; below `BUFFER_S`, so that newcomers lose nothing."""
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 2.4
 """Between searches of the whole picture while none is: doubles from the first to the last."""
 FIRST_CHECK_S, CHECK_S = 0.2, 1.0
@@ -348,11 +348,10 @@ class FaceFollower:
         )
 
     def _on_display(self, box: Box) -> Box:
-        """In display pixels, clipped to the picture."""
-        left, top = max(0.0, box.x * self._scale_x), max(0.0, box.y * self._scale_y)
-        right = min(float(self._width_px), (box.x + box.width) * self._scale_x)
-        bottom = min(float(self._height_px), (box.y + box.height) * self._scale_y)
-        return Box(round(left, 2), round(top, 2), round(max(right - left, 0.0), 2), round(max(bottom - top, 0.0), 2))
+        """In display pixels, clipped to the picture, of which it covers a pixel at least."""
+        left, right = _clipped(box.x * self._scale_x, (box.x + box.width) * self._scale_x, self._width_px)
+        top, bottom = _clipped(box.y * self._scale_y, (box.y + box.height) * self._scale_y, self._height_px)
+        return Box(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2))
 
 
 def _corrected(path: _Path, spread_samples: float) -> list[Box]:
@@ -385,6 +384,11 @@ def _shifted(box: Box, across: float, down: float, wider: float, taller: float) 
     x, y = box.centre
     width, height = box.width * math.exp(wider), box.height * math.exp(taller)
     return Box(x + across * box.width - width / 2, y + down * box.height - height / 2, width, height)
+
+
+def _clipped(start: float, end: float, size_px: int) -> tuple[float, float]:
+    start = min(max(start, 0.0), size_px - 1.0)
+    return start, min(max(end, start + 1.0), float(size_px))
 
 
 def _alike(before: _Sample, box: Box, after: _Sample, moved: Box) -> bool:
