@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def _pause_s(words: Sequence[Word], number: int) -> Fraction:
 
 def _pause_threshold_s(words: Sequence[Word]) -> Fraction:
     pauses = sorted((_pause_s(words, number) for number in range(len(words) - 1)), reverse=True)
-    wanted = len(words) // _WORDS_PER_SENTENCE
+    wanted = math.ceil(len(words) / _WORDS_PER_SENTENCE)
     typical = pauses[min(wanted, len(pauses) - 1)] if pauses else _LONGEST_PAUSE_S
     return min(max(typical, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
 

@@ -144,17 +144,27 @@ def placed(words: Sequence[Word], chunk: Span) -> list[Word]:
     """
     room = int(chunk.duration_s / _SHORTEST_WORD_S)
     kept = sorted(words, key=lambda word: word.span.start)[:room]
-    latest = [chunk.end - (len(kept) - number) * _SHORTEST_WORD_S for number in range(len(kept))]
-    starts: list[Fraction] = []
-    for word, limit in zip(kept, latest, strict=True):
-        earliest = starts[-1] + _SHORTEST_WORD_S if starts else chunk.start
-        starts.append(min(max(chunk.start + word.span.start, earliest), limit))
-    nexts = [*starts[1:], chunk.end]
-    ends = [
-        min(max(chunk.start + word.span.end, start + _SHORTEST_WORD_S), following)
-        for word, start, following in zip(kept, starts, nexts, strict=True)
+    starts = _spread(kept, chunk)
+    nexts = [*starts, chunk.end][1:]
+    return [
+        Word(
+            word.text,
+            Span(start, min(max(chunk.start + word.span.end, start + _SHORTEST_WORD_S), end)),
+            word.confidence,
+        )
+        for word, start, end in zip(kept, starts, nexts, strict=True)
     ]
-    return [Word(word.text, Span(*times), word.confidence) for word, *times in zip(kept, starts, ends, strict=True)]
+
+
+def _spread(words: Sequence[Word], chunk: Span) -> list[Fraction]:
+    """Where each word starts: at least 10 ms after the one before, and early enough for those after it."""
+    starts: list[Fraction] = []
+    earliest = chunk.start
+    for number, word in enumerate(words):
+        latest = chunk.end - (len(words) - number) * _SHORTEST_WORD_S
+        starts.append(min(max(chunk.start + word.span.start, earliest), latest))
+        earliest = starts[-1] + _SHORTEST_WORD_S
+    return starts
 
 
 def _within(words: Iterable[Word], speech: Sequence[Span]) -> Iterable[Word]:

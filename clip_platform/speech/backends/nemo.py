@@ -143,6 +143,7 @@ class NemoRecognizer:
         path = model_file(self._name) or self._fetched()
         if not tarfile.is_tarfile(path):
             raise self._unavailable(f"{path} is not a .nemo archive; fetch it again")
+        logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
         from nemo.collections.asr.models import ASRModel
         from nemo.utils import logging as nemo_logging
 
@@ -196,10 +197,12 @@ def _file_name(model: str) -> str:
 
 def _why_not_fetchable(model: str) -> str | None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
+        # Not `hf_hub_download(dry_run=True)`: without network that retries for 24 s.
         get_hf_file_metadata(hf_hub_url(model, _file_name(model)), timeout=_HUB_TIMEOUT_S)
-    except OSError as error:
+    except (OSError, HTTPError) as error:
         return f"the model {model} is not on this machine and cannot be fetched ({type(error).__name__})"
     return None
 
