@@ -14,6 +14,7 @@ from fractions import Fraction
 import jiwer
 
 from clip_platform.evaluation.truth import TrueFace, TrueWord, Truth
+from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.vision.tracks import Box, FaceTracks
 
 LEAST_FACE_PX = 80.0
@@ -184,6 +185,22 @@ def hits(box: Box, face: TrueFace) -> bool:
     x, y = box.centre
     inside = face.x <= x <= face.x + face.width and face.y <= y <= face.y + face.height
     return inside and box.overlap_ratio(Box(face.x, face.y, face.width, face.height)) >= _LEAST_OVERLAP
+
+
+def speaker_share(truth: Truth, tracks: FaceTracks, turns: SpeakerTurns) -> float:
+    """Of the speech frames with several people on display, the share in which the turn's face is the speaker's; 1
+    without any such frame."""
+    frames = right = 0
+    for frame, faces in enumerate(truth.faces):
+        speaker = truth.speaker_at(frame / truth.fps)
+        speaking = next((face for face in faces if face.person == speaker), None)
+        if speaking is None or len(faces) < 2:
+            continue
+        frames += 1
+        moment = Fraction(frame, truth.fps)
+        named = {turn.track_id for turn in turns.turns if turn.span.contains(moment)}
+        right += any(track.track_id in named and hits(box, speaking) for track, box in tracks.boxes_at(moment))
+    return right / frames if frames else 1.0
 
 
 # Framing

@@ -79,7 +79,7 @@ class Cutout:
         lowered = np.clip(below, 0, gap_px) * self._jaw
         opened = cv2.remap(self._head, columns, rows - lowered, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         depth = np.minimum(below, gap_px * self._gap - below)
-        inside = np.clip(depth + 0.5, 0, 1) * np.clip(gap_px * self._gap, 0, 1)
+        inside = np.clip(depth + 0.5, 0, 1) * np.clip(gap_px * self._gap / 3, 0, 1)
         opened = opened + (np.array(_MOUTH_BGR, np.float32) - opened) * inside[..., None]
         turned = cv2.remap(
             opened.astype(np.uint8),

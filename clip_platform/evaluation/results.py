@@ -52,6 +52,7 @@ class Results:
     transcript: Transcript
     shots: Shots
     faces: FaceTracks
+    turns: SpeakerTurns
     clips: tuple[ClipResult, ...]
 
 
@@ -94,7 +95,7 @@ class _Reader:
         for selected in self._asset("selected_clips", SelectedClips).clips:
             plan = plan_clip(selected, media, transcript, shots, faces, turns, preferences)
             clips.append(self._clip(plan, rendered[selected.clip_id], folder))
-        return Results(transcript, shots, faces, tuple(clips))
+        return Results(transcript, shots, faces, turns, tuple(clips))
 
     def _clip(self, plan: ClipPlan, rendered: RenderedClip, folder: Path) -> ClipResult:
         folder.mkdir(parents=True, exist_ok=True)

@@ -148,12 +148,11 @@ def _sound(scenes: Sequence[_Scene], frames: int, fps: int) -> np.ndarray:
 
 
 def _openings(sound: np.ndarray, frames: int, fps: int) -> np.ndarray:
-    """How far the speaker's mouth is open in each frame, 0..1: loudness from 35 dB below the talk's peak up to it."""
+    """How far the speaker's mouth is open in each frame, 0..1: nearly as the sound's amplitude."""
     window = SAMPLE_RATE_HZ / fps
     edges = (np.arange(frames + 1) * window).round().astype(int).clip(0, len(sound))
-    power = np.array([np.mean(sound[a:b].astype(float) ** 2) for a, b in itertools.pairwise(edges)])
-    level_db = 10 * np.log10(power + 1.0)
-    openings = np.clip((level_db - level_db.max() + 35) / 30, 0, 1)
+    amplitude = np.sqrt([np.mean(sound[a:b].astype(float) ** 2) for a, b in itertools.pairwise(edges)])
+    openings = np.clip(amplitude / np.percentile(amplitude, 97), 0, 1) ** 0.7
     return np.convolve(openings, (0.2, 0.6, 0.2), mode="same")
 
 
