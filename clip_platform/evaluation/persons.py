@@ -7,6 +7,7 @@ mirror image in other colours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import cv2
@@ -135,6 +136,7 @@ def _with_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.dstack([colour * alpha[..., None], alpha * 255]).round().astype(np.uint8)
 
 
+@cache
 def _photograph() -> tuple[np.ndarray, np.ndarray]:
     """The astronaut (uint8 BGR) and how much of each pixel is hers (float32, 0..1, soft at the edge)."""
     import skimage.data
