@@ -106,7 +106,7 @@ def caption_blocks(
     groups = [group for phrase in _phrases(timed, grid.rate) for group in _groups(phrase, area, width_of)]
     return tuple(
         _block(group, following, grid, area, width_of)
-        for group, following in zip(groups, [*groups[1:], ()], strict=True)
+        for group, following in zip(groups, [*groups, ()][1:], strict=True)
     )
 
 
