@@ -133,7 +133,7 @@ def _graph(source: Path, media: MediaInfo, picture: ClipPicture, files: ClipFile
         outputs.append(_stills(branches[0], picture.still_frames, files.stills))
         shown = branches[1]
     if files.captions is not None:
-        # By name: ffmpeg-python escapes positional values twice, and a quote or colon in the path then breaks the graph.
+        # By name: ffmpeg-python escapes positional values twice, and a quote or colon in the path breaks the graph.
         shown = shown.filter("ass", filename=str(files.captions), fontsdir=str(files.fonts))
     return ffmpeg.merge_outputs(_video(shown, picture, files), *outputs)
 
