@@ -1,0 +1,65 @@
+"""The video that benchmarks run on: the sample talk with sensor noise, looped. Made once, kept by its parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from clip_platform.evaluation.sample_talk import SampleTalk, current_sample_talk
+
+SIZE, FPS, BIT_RATE_MBPS, NOISE = "1920x1080", 30, 6, 14
+PARAMETERS = (
+    f"{SIZE} at {FPS} frames/s, H.264 High, {BIT_RATE_MBPS} Mbit/s, AAC; moving faces over textures, slides; "
+    f"temporal noise of strength {NOISE} (ffmpeg's noise filter); the 86 s sample talk looped"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """`video` lasts `minutes`; its first 86 s are `talk`'s, with noise."""
+
+    video: Path
+    talk: SampleTalk
+    minutes: float
+
+
+def fixture(folder: Path, minutes: float) -> Fixture:
+    """The video of this length, made when missing."""
+    talk = current_sample_talk(folder.parent / "sample")
+    with talk.video.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    loop = folder / f"loop-{digest}-{BIT_RATE_MBPS}m-{NOISE}.mp4"
+    if not loop.exists():
+        _make(loop, ["-i", str(talk.video), "-vf", f"noise=alls={NOISE}:allf=t", *_encoder(), "-c:a", "copy"])
+    video = folder / f"talk-{digest}-{BIT_RATE_MBPS}m-{NOISE}-{minutes:g}min.mp4"
+    if not video.exists():
+        _make(video, ["-stream_loop", "-1", "-i", str(loop), "-t", f"{60 * minutes:g}", "-c", "copy"])
+    return Fixture(video, talk, minutes)
+
+
+def _encoder() -> list[str]:
+    rate = f"{BIT_RATE_MBPS}M"
+    control = ["-b:v", rate, "-maxrate", f"{1.5 * BIT_RATE_MBPS:g}M", "-bufsize", f"{2 * BIT_RATE_MBPS}M"]
+    return [
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "high",
+        "-preset",
+        "veryfast",
+        *control,
+        "-g",
+        "250",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+
+
+def _make(path: Path, arguments: list[str]) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f".{path.name}")
+    subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-y", *arguments, "-f", "mp4", str(part)], check=True)
+    part.replace(path)
