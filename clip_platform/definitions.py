@@ -12,26 +12,25 @@ from clip_platform.jobs import STEPS, process_video
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.failures import failed_runs
 from clip_platform.sensors.uploads import finished_uploads
-from clip_platform.settings import Settings
+from clip_platform.settings import Settings, read_settings
 
 
 def default_resources(settings: Settings) -> dict[str, Any]:
-    """Resources as the settings say. Addresses that hold a secret are read when a run needs them, not shown in the UI."""
+    """Resources as the settings say. Secrets are read when a run needs them, and not shown in the UI."""
     videos = VideosResource(
-        database_url=dg.EnvVar("CLIP_PLATFORM_DATABASE_URL"),
-        object_store_url=settings.store_url,
+        database=_database(settings, "pipeline"),
+        object_store=ObjectStoreResource(url=settings.store_url),
         scratch=str(settings.scratch_folder),
     )
     return {
         "videos": videos,
         "io_manager": ArtifactIOManager(videos=videos),
-        "backlog": BacklogResource(
-            database_url=dg.EnvVar("CLIP_PLATFORM_SENSORS_DATABASE_URL"), slots=settings.concurrent_videos
-        ),
+        "backlog": BacklogResource(database=_database(settings, "sensors"), slots=settings.concurrent_videos),
         "speech_recognizer": SpeechRecognizerResource(
             engine=settings.speech_engine, model=settings.nemo_model, device=settings.device
         ),
@@ -42,9 +41,19 @@ def default_resources(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _database(settings: Settings, role: str) -> DatabaseResource:
+    return DatabaseResource(
+        host=settings.database_host or "",
+        port=settings.database_port,
+        name=settings.database_name,
+        role=f"clip_platform_{role}",
+        password=dg.EnvVar(f"CLIP_PLATFORM_DATABASE_{role.upper()}_PASSWORD"),
+    )
+
+
 def build_definitions(**replacements: Any) -> dg.Definitions:
     """The whole code location; `replacements` take the place of resources by name, in tests."""
-    resources: Mapping[str, Any] = {**default_resources(Settings()), **replacements}
+    resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
     return dg.Definitions(
         assets=[uploaded_video, *STEPS],
         jobs=[process_video],

@@ -13,7 +13,12 @@ from clip_platform.scoring.scorer import ClipScores
 from clip_platform.scoring.verdicts import feature_problems, score_problems
 from clip_platform.selection.candidates import ClipCandidates, propose
 from clip_platform.selection.choice import ScoredCandidate, SelectedClips, choose
-from clip_platform.selection.verdicts import candidate_problems, cut_word_problems, selection_problems, shortfall_problems
+from clip_platform.selection.verdicts import (
+    candidate_problems,
+    cut_word_problems,
+    selection_problems,
+    shortfall_problems,
+)
 from clip_platform.speakers.active import find_turns
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speakers.verdicts import turn_problems
@@ -213,9 +218,7 @@ clips = build_stage(
                         Check(
                             "no_word_cut",
                             "No chosen clip begins or ends inside a word.",
-                            lambda selected, run: cut_word_problems(
-                                selected, run.attempt.load(run.attempt.current("transcript"), Transcript)
-                            ),
+                            lambda selected, run: cut_word_problems(selected, run.value("transcript", Transcript)),
                         ),
                         Check(
                             "as_many_as_asked",

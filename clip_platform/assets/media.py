@@ -5,7 +5,7 @@ from __future__ import annotations
 from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
-from clip_platform.media.audio import extract_audio
+from clip_platform.media.audio import AudioReader, extract_audio
 from clip_platform.media.information import AudioTrack, MediaInfo
 from clip_platform.media.probe import probe
 from clip_platform.media.verdicts import loudness_problems, sound_length_problems
@@ -32,10 +32,11 @@ def _media_info_metadata(info: MediaInfo, run: StageRun) -> dict[str, object]:
 def _audio_track(run: StageRun, info: MediaInfo) -> AudioTrack:
     path = run.workspace.folder("audio") / "audio.wav"
     loudness = extract_audio(run.source(), info, path, run.on_progress)
+    audio = AudioReader(path)
     return AudioTrack(
         wav=run.workspace.keep(path, "audio", path.name),
-        sample_rate_hz=loudness.sample_rate_hz,
-        duration_s=loudness.duration_s,
+        sample_rate_hz=audio.sample_rate_hz,
+        duration_s=audio.duration_s,
         loudness_lufs=loudness.integrated_lufs,
         true_peak_dbtp=loudness.true_peak_dbtp,
     )
@@ -85,7 +86,9 @@ media = build_stage(
                             blocking=False,
                         ),
                         Check(
-                            "sound_not_empty", "There is sound to analyse.", lambda track, _run: sound_length_problems(track)
+                            "sound_not_empty",
+                            "There is sound to analyse.",
+                            lambda track, _run: sound_length_problems(track),
                         ),
                     ),
                 ),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.delivery import tables
 from clip_platform.media.information import MediaInfo
-from clip_platform.rendering.clips import RenderedClip, RenderedClips
-from clip_platform.rendering.plan import ClipPlan, plan_clip
-from clip_platform.rendering.render import RenderedFiles, render_clips
+from clip_platform.rendering.clips import RenderedClips
+from clip_platform.rendering.plan import plan_clip
 from clip_platform.rendering.verdicts import (
     caption_problems,
     fallback_problems,
@@ -20,6 +17,7 @@ from clip_platform.rendering.verdicts import (
     no_clip_problems,
 )
 from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.clips import RENDERING_VERSION, render_all
 from clip_platform.selection.choice import SelectedClips
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speech.transcript import Transcript
@@ -35,32 +33,8 @@ def _rendered_clips(
     faces: FaceTracks,
     turns: SpeakerTurns,
 ) -> RenderedClips:
-    plans = [
-        plan_clip(clip, info, transcript, shots, faces, turns, run.preferences) for clip in selected.clips
-    ]
-    folder = run.workspace.folder("rendering")
-    rendered = render_clips(run.source(), plans, folder, run.on_progress)
-    return RenderedClips(tuple(_stored(run, plan, files) for plan, files in zip(plans, rendered, strict=True)))
-
-
-def _stored(run: StageRun, plan: ClipPlan, files: RenderedFiles) -> RenderedClip:
-    def keep(path: Path) -> object:
-        return run.workspace.keep(path, "clips", f"{plan.clip_id}{path.suffix}")
-
-    return RenderedClip(
-        clip_id=plan.clip_id,
-        rank=plan.rank,
-        source_span=plan.span,
-        width_px=plan.width_px,
-        height_px=plan.height_px,
-        video=keep(files.video),
-        thumbnail=keep(files.thumbnail),
-        srt=keep(files.srt),
-        vtt=keep(files.vtt),
-        ass=keep(files.ass),
-        layout=plan.layout,
-        quality=files.quality,
-    )
+    plans = [plan_clip(clip, info, transcript, shots, faces, turns, run.preferences) for clip in selected.clips]
+    return render_all(run, plans)
 
 
 def _rendered_metadata(rendered: RenderedClips, run: StageRun) -> dict[str, object]:
@@ -82,11 +56,16 @@ rendering = build_stage(
                     name="rendered_clips",
                     type=RenderedClips,
                     description="One MP4 a clip, framed and captioned, with SRT, VTT, ASS and a thumbnail.",
-                    code_version="1",
+                    code_version=RENDERING_VERSION,
                     kinds=frozenset({"ffmpeg"}),
                     metadata=_rendered_metadata,
                     checks=(
-                        Check("every_frame_present", "No frame is missing.", lambda made, _run: frame_problems(made), False),
+                        Check(
+                            "every_frame_present",
+                            "No frame is missing.",
+                            lambda made, _run: frame_problems(made),
+                            False,
+                        ),
                         Check(
                             "captions_in_sync",
                             "Captions are within 100 ms of their words.",

@@ -17,7 +17,8 @@ from clip_platform.speech.verdicts import acoustic_problems, rough_engine_proble
 
 def _transcript(run: StageRun, track: AudioTrack) -> Transcript:
     audio = AudioReader(run.workspace.fetch(track.wav))
-    return transcribe(audio, run.speech_recognizer.get(), run.speech_recognizer.find_speech(), run.on_progress)
+    with run.speech_recognizer.listening() as listener:
+        return transcribe(audio, listener.recognizer, listener.find_speech, run.on_progress)
 
 
 def _transcript_metadata(transcript: Transcript, _run: StageRun) -> dict[str, object]:

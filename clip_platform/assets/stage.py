@@ -3,14 +3,13 @@
 Stage files only declare. What a stage computes lives in the stage packages; where results go lives in `resources`.
 """
 
-from __future__ import annotations
-
+import inspect
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 import dagster as dg
 
@@ -28,6 +27,7 @@ RECOMPUTE_TAG = "recompute"
 
 _RESOURCES = {"videos", "speech_recognizer", "face_detector", "scorer"}
 _log = logging.getLogger(__name__)
+
 
 Metadata = Mapping[str, Any]
 
@@ -75,6 +75,13 @@ class Work:
     def names(self) -> tuple[str, ...]:
         return tuple(product.name for product in self.products)
 
+    @property
+    def need_types(self) -> dict[str, type]:
+        """Types of the needs, as `compute` declares them."""
+        hints = get_type_hints(self.compute)
+        parameters = list(inspect.signature(self.compute).parameters)[1:]
+        return {need: hints[name] for need, name in zip(self.needs, parameters, strict=True)}
+
 
 def build_stage(
     name: str,
@@ -93,13 +100,13 @@ def build_stage(
     """
     products = [product for work in works for product in work.products]
     own = {product.name for product in products}
-    upstream = sorted({need for work in works for need in work.needs} - own)
+    types = {need: cls for work in works for need, cls in work.need_types.items() if need not in own}
 
     @dg.multi_asset(
         name=name,
         group_name=name,
         outs={product.name: _asset_out(product) for product in products},
-        ins={need: dg.AssetIn(key=need) for need in upstream},
+        ins={need: dg.AssetIn(key=need, dagster_type=cls) for need, cls in sorted(types.items())},
         deps=list(deps),
         internal_asset_deps={
             product.name: {dg.AssetKey(need) for need in work.needs} | ({dg.AssetKey(dep) for dep in deps})
@@ -149,7 +156,8 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     scorer: ScorerResource = resources.scorer
     try:
         with opened.attempt(context.partition_key, context.run_id) as attempt:
-            run = StageRun(stage, attempt, recognizer, detector, scorer)
+            recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
+            run = StageRun(stage, attempt, recognizer, detector, scorer, recompute)
             with (
                 telemetry.bound(
                     video=attempt.video.video_id,
@@ -182,16 +190,13 @@ def _run_works(
         for need in work.needs:
             if need not in values:  # a sibling that this run does not materialise
                 values[need] = context.load_asset_value(dg.AssetKey(need), python_type=types[need])
-        yield from _run_work(context, run, work, selected, values)
+        yield from _run_work(run, work, selected, values)
 
 
-def _run_work(
-    context: dg.AssetExecutionContext, run: StageRun, work: Work, selected: set[str], values: dict[str, Any]
-) -> Iterator[Any]:
+def _run_work(run: StageRun, work: Work, selected: set[str], values: dict[str, Any]) -> Iterator[Any]:
     started = time.perf_counter()
     keys = {product.name: _fingerprint(run, work, product) for product in work.products}
-    recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
-    found = None if recompute else _checkpoints(run, work, keys)
+    found = None if run.recompute else _checkpoints(run, work, keys)
     if found is None:
         run.begin(work.names)
         made = work.compute(run, *(values[need] for need in work.needs))
@@ -214,7 +219,7 @@ def _fingerprint(run: StageRun, work: Work, product: Product) -> str:
 
 def _checkpoints(run: StageRun, work: Work, keys: Mapping[str, str]) -> tuple[Any, ...] | None:
     """The work's results when every one of them was stored by an earlier attempt, otherwise None."""
-    results = []
+    results: list[Any] = []
     for product in work.products:
         result = run.attempt.find(product.name, keys[product.name])
         if result is None:

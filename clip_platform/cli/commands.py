@@ -74,7 +74,9 @@ def cli() -> None:
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @_preference_options
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the clips. [default: NAME-clips]")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the clips. [default: NAME-clips]"
+)
 @click.option("--recompute", is_flag=True, help="Ignore what earlier runs finished.")
 @_reported
 def process(file: Path, out: Path | None, recompute: bool, **preferences: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from clip_platform.cli.exporting import Exported
-from clip_platform.database.progress import ProgressEvent
+from clip_platform.database.progress import AssetProgress
 
 STAGE_ASSETS: Mapping[str, tuple[str, ...]] = {
     "media": ("media_info", "audio_track"),
@@ -62,7 +62,11 @@ class ProgressDisplay:
     ) -> None:
         self._bars.stop()
 
-    def show(self, event: ProgressEvent) -> None:
+    def show(self, events: Iterable[AssetProgress]) -> None:
+        for event in events:
+            self._show(event)
+
+    def _show(self, event: AssetProgress) -> None:
         assets = STAGE_ASSETS.get(event.stage)
         if assets is None or event.asset not in assets:
             return
@@ -75,7 +79,7 @@ class ProgressDisplay:
         self._bars.update(task, completed=done, note=self._note(event))
         self._say(event.stage, done)
 
-    def _note(self, event: ProgressEvent) -> str:
+    def _note(self, event: AssetProgress) -> str:
         resumed = self._resumed[event.stage]
         if resumed:
             return f"resumed: {', '.join(sorted(resumed))}"
@@ -98,7 +102,7 @@ def print_clips(exported: Exported, log: Path) -> None:
     console = Console(stderr=True)
     if manifest.get("shortfall"):
         console.print(f"[yellow]{escape(manifest['shortfall'])}[/yellow]")
-    rough = manifest["engine"].get("rough")
+    rough = manifest["engines"]["speech"]["rough"]
     if rough:
         console.print(f"[bold red]ROUGH TRANSCRIPT[/bold red] {escape(rough)}")
     console.print(f"report: {escape(str(exported.folder / 'report.html'))}   log: {escape(str(log))}", highlight=False)
@@ -113,10 +117,10 @@ def _table(manifest: Mapping[str, Any]) -> Table:
     for clip in manifest["clips"]:
         table.add_row(
             str(clip["rank"]),
-            f"{clip['score']:.0f}",
+            f"{clip['score']['value']:.0f}",
             f"{_clock(clip['start_s'])} - {_clock(clip['end_s'])}",
             escape(clip["text"][:_FIRST_WORDS]),
-            escape("; ".join(clip["reasons"])),
+            escape("; ".join(clip["score"]["reasons"])),
             escape(clip["files"]["video"]),
         )
     return table

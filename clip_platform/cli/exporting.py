@@ -13,7 +13,7 @@ from typing import Any
 from clip_platform.database import results
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
-from clip_platform.delivery.packages import ClipPackages
+from clip_platform.delivery.packages import MANIFEST_NAME, ClipPackages
 from clip_platform.errors import PermanentError, StorageFull, UnreadableFile
 from clip_platform.storage import artifacts
 from clip_platform.storage.objects import ObjectStore
@@ -44,7 +44,7 @@ def export(database: Database, store: ObjectStore, video: VideoRow, folder: Path
             _place(store, stored, folder / name)
     except OSError as error:
         raise _translated(error, folder) from error
-    return Exported(folder, json.loads((folder / packages.manifest_name).read_text(encoding="utf-8")))
+    return Exported(folder, json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
 
 
 def _place(store: ObjectStore, stored: Any, destination: Path) -> None:
@@ -63,4 +63,6 @@ def _translated(error: OSError, folder: Path) -> Exception:
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(f"no space is left for the clips in {folder}; free some and run the command again")
-    return UnreadableFile(f"the clips cannot be written to {folder}: {error.strerror}; choose another folder with --out")
+    return UnreadableFile(
+        f"the clips cannot be written to {folder}: {error.strerror}; choose another folder with --out"
+    )

@@ -10,20 +10,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clip_platform import errors
 from clip_platform.cli.display import ProgressDisplay, print_clips
 from clip_platform.cli.exporting import export
 from clip_platform.cli.registering import register_file
-from clip_platform.database import leases, progress, videos
+from clip_platform.database import progress, recovery, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
+from clip_platform.database.watching import watching
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.errors import ClipPlatformError, ProgramFailed
 from clip_platform.media.probe import probe
-from clip_platform.settings import Settings
+from clip_platform.settings import read_settings
 from clip_platform.storage.objects import open_store
 from clip_platform.upload.preferences import Preferences
 from clip_platform.upload.states import VideoState
@@ -36,7 +37,7 @@ def process_file(file: Path, preferences: Preferences, out: Path | None, *, reco
     """Exit code 0 when the clips are in `out`; errors are raised."""
     probe(file)  # a bad file is refused before anything starts
     folder = out or Path(f"{file.stem}-clips")
-    settings = Settings()
+    settings = read_settings()
     with running_machine(settings) as machine:
         database, store = Database(machine.database_url), open_store(machine.object_store_url)
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
@@ -50,14 +51,15 @@ def _run(machine: Machine, database: Database, video: VideoRow, *, recompute: bo
     """Raises what the run recorded as its failure."""
     log = machine.log_of(video.video_id)
     with ProgressDisplay(video.name) as display, _child(machine, video, log, recompute=recompute) as child:
-        for event in progress.watch(machine.database_url, video.tenant_id, video.video_id, _POLL_S):
-            if event is not None:
-                display.show(event)
-            elif child.poll() is not None:
-                break
-        for event in progress.read(database, video.tenant_id, video.video_id):
-            display.show(event)
+        with watching(machine.database_url, video.video_id) as watcher:
+            while child.poll() is None:
+                if watcher.wait(_POLL_S):
+                    display.show(progress.read(database, video.tenant_id, video.video_id))
+        display.show(progress.read(database, video.tenant_id, video.video_id))
     ended = videos.get(database, video.tenant_id, video.video_id)
+    if child.returncode != 0 and ended.state in (VideoState.ADMITTED, VideoState.PROCESSING):
+        reason = f"the working process ended with {child.returncode}"
+        recovery.abandon(database, video.tenant_id, video.video_id, ended.run_id or "", reason)
     if child.returncode != 0 or ended.state is not VideoState.COMPLETED:
         raise _failure_of(ended, child.returncode, log)
 
@@ -87,17 +89,13 @@ def _child(machine: Machine, video: VideoRow, log: Path, *, recompute: bool) -> 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """Kills the child's process group, its ffmpeg and worker processes included."""
-    try:
+    with suppress(ProcessLookupError):  # nothing of the group is left
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nothing of the group is left
     child.wait()
 
 
 def _mark_interrupted(machine: Machine, video: VideoRow) -> None:
-    database = Database(machine.database_url)
-    videos.interrupt(database, video.tenant_id, video.video_id)
-    leases.drop(database, video.tenant_id, video.video_id)
+    recovery.interrupt(Database(machine.database_url), video.tenant_id, video.video_id)
 
 
 def _failure_of(video: VideoRow, exit_code: int, log: Path) -> ClipPlatformError:

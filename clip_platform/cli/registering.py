@@ -1,4 +1,4 @@
-"""From a file on disk to a row in Postgres and an object in the store. The same file under the same name is one video."""
+"""From a file on disk to a row in Postgres and an object in the store; same file and name, same video."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
 from clip_platform.errors import InvalidSetting
-from clip_platform.settings import Settings
+from clip_platform.settings import read_settings
 
 _LOOPBACK = "127.0.0.1"
 _CODE_PORT_OFFSET = 1000
@@ -25,7 +25,10 @@ def serve(port: int) -> int:
     """
     if port_answers(port):
         raise InvalidSetting(f"port {port} of {_LOOPBACK} is taken; choose another with --port")
-    with running_machine(Settings()) as machine, Supervisor(machine.log_folder, _children(machine, port)) as supervisor:
+    with (
+        running_machine(read_settings()) as machine,
+        Supervisor(machine.log_folder, _children(machine, port)) as supervisor,
+    ):
         console = Console()
         console.print(f"Dagster      http://{_LOOPBACK}:{port}", highlight=False)
         console.print(f"Postgres     {_LOOPBACK}:{machine.database_port}", highlight=False)

@@ -13,7 +13,7 @@ from clip_platform.database import tenants, videos
 from clip_platform.database.connection import Database
 from clip_platform.embedded.machine import running_machine
 from clip_platform.media.probe import probe
-from clip_platform.settings import Settings
+from clip_platform.settings import read_settings
 from clip_platform.storage.objects import open_store
 from clip_platform.upload.preferences import Preferences
 from clip_platform.upload.states import VideoState
@@ -24,7 +24,7 @@ _LISTED = 50
 def submit_file(file: Path, preferences: Preferences) -> int:
     """Writes the row that the `finished_uploads` sensor picks up, and prints the video's id."""
     probe(file)
-    with running_machine(Settings()) as machine:
+    with running_machine(read_settings()) as machine:
         database = Database(machine.database_url)
         store = open_store(machine.object_store_url)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
@@ -35,7 +35,7 @@ def submit_file(file: Path, preferences: Preferences) -> int:
 
 
 def list_videos() -> int:
-    with running_machine(Settings()) as machine:
+    with running_machine(read_settings()) as machine:
         database = Database(machine.database_url)
         tenants.ensure(database, LOCAL_TENANT, "This machine")
         rows = videos.list_videos(database, LOCAL_TENANT, limit=_LISTED)
@@ -48,7 +48,7 @@ def list_videos() -> int:
 
 
 def requeue_video(video_id: str) -> int:
-    with running_machine(Settings()) as machine:
+    with running_machine(read_settings()) as machine:
         video = videos.requeue(Database(machine.database_url), LOCAL_TENANT, video_id)
     Console().print(f"{video.video_id} submitted again")
     return 0

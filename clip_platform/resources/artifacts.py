@@ -1,7 +1,5 @@
 """The IO manager: values cross steps as versioned JSON or Parquet under the video's attempt."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
@@ -9,7 +7,7 @@ import dagster as dg
 from clip_platform.resources.attempts import VideosResource
 
 
-class ArtifactIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]
+class ArtifactIOManager(dg.ConfigurableIOManager):
     """Stores what a stage yields and loads what the next one needs. Refuses results of a superseded attempt."""
 
     videos: dg.ResourceDependency[VideosResource]

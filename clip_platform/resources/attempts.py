@@ -1,9 +1,8 @@
 """One run's hold on one video: its row, its lease, its results and its progress, as plain objects.
 
-The database decides who may write (the attempt's token), the object store keeps the bytes. No Dagster beyond configuration.
+The database decides who may write (the attempt's token), the object store keeps the bytes. No Dagster beyond
+configuration.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -11,19 +10,19 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 
-from clip_platform.database import leases, progress, results, videos
+from clip_platform.database import leases, progress, recovery, results, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
 from clip_platform.errors import ClipPlatformError, InvalidInput, PermanentError, Superseded, TransientError
 from clip_platform.identifiers import StoredObject
 from clip_platform.progress import OnProgress, throttled
-from clip_platform.resources.connections import database_at, store_at
+from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
 from clip_platform.storage import artifacts
 from clip_platform.storage.workspace import Workspace
@@ -50,7 +49,6 @@ class VideoAttempt:
     video: VideoRow
     run_id: str
     token: str
-    lease: leases.Holder = field(repr=False)
 
     @property
     def tenant_id(self) -> str:
@@ -75,7 +73,7 @@ class VideoAttempt:
         """
         result = results.current(self.database, self.tenant_id, self.video.video_id, asset)
         if result is None:
-            raise PermanentError(f"{asset} of video {self.video.video_id} was never made; materialise it first")
+            raise _never_made(asset, self.video.video_id)
         return result
 
     def digest_of(self, asset: str) -> str:
@@ -167,6 +165,7 @@ class StageRun:
     speech_recognizer: SpeechRecognizerResource
     face_detector: FaceDetectorResource
     scorer: ScorerResource
+    recompute: bool = False
     _assets: Sequence[str] = ()
 
     @property
@@ -183,6 +182,10 @@ class StageRun:
 
     def source(self) -> Path:
         return self.attempt.source()
+
+    def value(self, asset: str, cls: type[T]) -> T:
+        """The current value of an asset of this video."""
+        return self.attempt.load(self.attempt.current(asset), cls)
 
     @property
     def on_progress(self) -> OnProgress:
@@ -202,11 +205,11 @@ class StageRun:
             self.attempt.report(self.stage, asset, share, message)
 
 
-class VideosResource(dg.ConfigurableResource):  # type: ignore[misc]
-    """Where videos' rows and bytes are. `database_url` is a secret and has no default."""
+class VideosResource(dg.ConfigurableResource):
+    """Where videos' rows and bytes are, and where a step may put temporary files."""
 
-    database_url: str
-    object_store_url: str
+    database: dg.ResourceDependency[DatabaseResource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
     scratch: str
 
     @contextmanager
@@ -215,36 +218,54 @@ class VideosResource(dg.ConfigurableResource):  # type: ignore[misc]
 
         Raises:
             AlreadyRunning: another live process works on the video.
+            Superseded: a newer run has begun an attempt since this one did.
             InvalidInput: there is no such video.
         """
-        database = database_at(self.database_url)
-        tenant_id = videos.tenant_of(database, video_id)
-        if tenant_id is None:
-            raise InvalidInput(f"video {video_id} is not in the database; submit it first, or delete the partition")
-        holder = leases.this_process()
-        leases.acquire(database, tenant_id, video_id, run_id, holder, LEASE_TTL_S)
-        token = videos.join_attempt(database, tenant_id, video_id, run_id)
-        video = videos.get(database, tenant_id, video_id)
-        with Workspace(store_at(self.object_store_url), Path(self.scratch), tenant_id, video_id) as workspace:
-            yield VideoAttempt(database, workspace, video, run_id, token, holder)
+        tenant_id = self.tenant_of(video_id)
+        # the lease first: beginning an attempt fences the older one, which may be alive and well
+        leases.acquire(self.database.get(), tenant_id, video_id, run_id, leases.this_process(), LEASE_TTL_S)
+        with self._joined(tenant_id, video_id, run_id) as attempt:
+            yield attempt
 
     def committed(self, video_id: str, run_id: str, asset: str, fingerprint: str, value: Any) -> StoredObject:
-        """Commits one value outside a step's own hold on the attempt; for the IO manager."""
-        database = database_at(self.database_url)
-        tenant_id = videos.tenant_of(database, video_id)
-        if tenant_id is None:
-            raise InvalidInput(f"video {video_id} is not in the database; it was deleted while it was processed")
-        token = videos.join_attempt(database, tenant_id, video_id, run_id)
-        video = videos.get(database, tenant_id, video_id)
-        with Workspace(store_at(self.object_store_url), Path(self.scratch), tenant_id, video_id) as workspace:
-            attempt = VideoAttempt(database, workspace, video, run_id, token, leases.this_process())
+        """Commits one value of a run's attempt; for the IO manager."""
+        with self._joined(self.tenant_of(video_id), video_id, run_id) as attempt:
             return attempt.commit(asset, fingerprint, value)
 
     def loaded(self, video_id: str, asset: str, cls: type[T]) -> T:
         """The current value of an asset."""
-        database = database_at(self.database_url)
-        tenant_id = videos.tenant_of(database, video_id)
-        result = results.current(database, tenant_id, video_id, asset) if tenant_id else None
+        result = results.current(self.database.get(), self.tenant_of(video_id), video_id, asset)
         if result is None:
-            raise PermanentError(f"{asset} of video {video_id} was never made; materialise it first")
-        return artifacts.decode(cls, store_at(self.object_store_url).get_bytes(result.artifact))
+            raise _never_made(asset, video_id)
+        return artifacts.decode(cls, self.object_store.get().get_bytes(result.artifact))
+
+    def abandon(self, video_id: str, run_id: str, reason: str) -> bool:
+        """Records that a run died without a word; False when the video is not that run's any more."""
+        return recovery.abandon(self.database.get(), self.tenant_of(video_id), video_id, run_id, reason)
+
+    def resubmit(self, failed: Sequence[recovery.FailedVideo]) -> list[str]:
+        """Submits videos again; ids of those that were still waiting for it."""
+        database = self.database.get()
+        return [one.video_id for one in failed if recovery.resubmit(database, one.tenant_id, one.video_id)]
+
+    def tenant_of(self, video_id: str) -> str:
+        """
+        Raises:
+            InvalidInput: there is no such video.
+        """
+        tenant_id = videos.tenant_of(self.database.get(), video_id)
+        if tenant_id is None:
+            raise InvalidInput(f"video {video_id} is not in the database; submit it first, or delete its partition")
+        return tenant_id
+
+    @contextmanager
+    def _joined(self, tenant_id: str, video_id: str, run_id: str) -> Iterator[VideoAttempt]:
+        database = self.database.get()
+        token = videos.join_attempt(database, tenant_id, video_id, run_id)
+        video = videos.get(database, tenant_id, video_id)
+        with Workspace(self.object_store.get(), Path(self.scratch), tenant_id, video_id) as workspace:
+            yield VideoAttempt(database, workspace, video, run_id, token)
+
+
+def _never_made(asset: str, video_id: str) -> PermanentError:
+    return PermanentError(f"{asset} of video {video_id} was never made; materialise it first")

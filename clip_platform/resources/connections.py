@@ -1,11 +1,45 @@
-"""One engine and one store per process and address, however many resources name them."""
+"""The database and the object store: one pool and one store per process and address, whoever names them."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from clip_platform.database.connection import Database
+import dagster as dg
+
+from clip_platform.database.connection import Database, address
+from clip_platform.errors import InvalidSetting
 from clip_platform.storage.objects import ObjectStore, open_store
+
+
+class DatabaseResource(dg.ConfigurableResource):
+    """One role's door to the application's database. `password` is a secret and has no default."""
+
+    host: str
+    port: int
+    name: str
+    role: str
+    password: str
+
+    def get(self) -> Database:
+        """
+        Raises:
+            InvalidSetting: no server is configured.
+        """
+        if not self.host:
+            raise InvalidSetting(
+                "no database server is configured; set CLIP_PLATFORM_DATABASE_HOST and the roles' passwords, or start "
+                "the platform with `clip-platform up`"
+            )
+        return database_at(address(self.role, self.password, self.host, self.port, self.name))
+
+
+class ObjectStoreResource(dg.ConfigurableResource):
+    """Where bytes are: `file:///folder`, `s3://bucket/prefix` or `az://container/prefix`."""
+
+    url: str
+
+    def get(self) -> ObjectStore:
+        return store_at(self.url)
 
 
 @cache

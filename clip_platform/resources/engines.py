@@ -5,22 +5,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
-from clip_platform.errors import InvalidSetting
+from clip_platform.errors import EngineUnavailable, InvalidSetting
 
 if TYPE_CHECKING:
     from clip_platform.scoring.scorer import Scorer
     from clip_platform.speech.transcript import SpeechRecognizer
+    from clip_platform.speech.transcription import VoiceActivity
     from clip_platform.vision.tracks import FaceDetector
 
 
-class ScorerResource(dg.ConfigurableResource):  # type: ignore[misc]
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What it takes to transcribe: an engine for words, and one that knows when somebody speaks."""
+
+    recognizer: SpeechRecognizer
+    find_speech: VoiceActivity
+
+
+class SpeechRecognizerResource(dg.ConfigurableResource):
+    """`engine`: nemo, pocketsphinx, or auto: NeMo when it is installed and its model is there or can be fetched,
+    otherwise the embedded engine, which says loudly that it is rough and why it was taken."""
+
+    engine: Literal["auto", "nemo", "pocketsphinx"] = "auto"
+    model: str = "nvidia/parakeet-tdt-0.6b-v3"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def key(self) -> Mapping[str, object]:
+        """Raises: EngineUnavailable when NeMo is asked for and cannot be used."""
+        if self._instead() is None:
+            return {"engine": "nemo", "model": self.model}
+        return {"engine": "pocketsphinx"}
+
+    @contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """The engine and its voice activity; what they hold is freed afterwards."""
+        from clip_platform.speech.backends.silero import SileroVoiceActivity
+
+        instead = self._instead()
+        if instead is None:
+            from clip_platform.speech.backends.nemo import NemoRecognizer
+
+            yield Listener(NemoRecognizer(self.model, device=self.device), SileroVoiceActivity())
+            return
+        from clip_platform.speech.backends.pocketsphinx import PocketsphinxRecognizer
+
+        with PocketsphinxRecognizer(instead_of=instead or None) as recognizer:
+            yield Listener(recognizer, SileroVoiceActivity())
+
+    def _instead(self) -> str | None:
+        """Why not NeMo; empty when it was not asked for, None when NeMo it is."""
+        if self.engine == "pocketsphinx":
+            return ""
+        why = _why_not_nemo(self.model, self.device)
+        if why is not None and self.engine == "nemo":
+            raise EngineUnavailable(f"speech engine nemo was asked for, but {why}")
+        return why
+
+
+@cache
+def _why_not_nemo(model: str, device: Literal["auto", "cpu", "cuda"]) -> str | None:
+    """Asked once a process: the answer may involve the network."""
+    from clip_platform.speech.backends.nemo import why_unavailable
+
+    return why_unavailable(model, device=device)
+
+
+class ScorerResource(dg.ConfigurableResource):
     """The heuristic, until a trained champion serves."""
 
     def key(self) -> Mapping[str, object]:
@@ -34,10 +93,10 @@ class ScorerResource(dg.ConfigurableResource):  # type: ignore[misc]
         return HeuristicScorer()
 
 
-class FaceDetectorResource(dg.ConfigurableResource):  # type: ignore[misc]
+class FaceDetectorResource(dg.ConfigurableResource):
     """`engine`: haar (ships with OpenCV), yunet or insightface (each needs `model`: a file, a folder)."""
 
-    engine: str = "haar"
+    engine: Literal["haar", "yunet", "insightface"] = "haar"
     model: str | None = None
 
     def key(self) -> Mapping[str, object]:

@@ -1,9 +1,8 @@
 """Notices runs whose process is gone: their lease lapsed while Dagster still believes in them."""
 
-from __future__ import annotations
-
 import dagster as dg
 
+from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.sensors.endings import end_run
 
@@ -15,10 +14,12 @@ _INTERVAL_S = 15
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose lease has lapsed, frees their slots, and submits their videos again.",
 )
-def abandoned_runs(context: dg.SensorEvaluationContext, backlog: BacklogResource) -> dg.SkipReason:
+def abandoned_runs(
+    context: dg.SensorEvaluationContext, backlog: BacklogResource, videos: VideosResource
+) -> dg.SkipReason:
     lapsed = backlog.lapsed()
     for lease in lapsed:
-        end_run(context.instance, lease.run_id, f"its lease lapsed: {lease.holder}")
-        backlog.abandon(lease.video_id, lease.run_id, "its process died; the lease lapsed")
-    backlog.requeue_failed()
+        end_run(context.instance, lease.run_id, f"process {lease.holder.pid} stopped renewing its lease")
+        videos.abandon(lease.video_id, lease.run_id, "its process died; the lease lapsed")
+    videos.resubmit(backlog.failed())
     return dg.SkipReason(f"{len(lapsed)} lapsed")

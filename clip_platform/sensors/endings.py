@@ -1,4 +1,4 @@
-"""Ending a run that nobody works on any more. The default launcher has no health check, so Dagster would wait for ever."""
+"""Ending a run that nobody works on any more: the default launcher has no health check, so Dagster would wait on."""
 
 from __future__ import annotations
 

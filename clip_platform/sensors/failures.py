@@ -1,10 +1,9 @@
 """Notices runs that failed: a run that died without recording why is recorded, a passing failure is submitted again."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from clip_platform.jobs import process_video
+from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
 
 
@@ -13,10 +12,10 @@ from clip_platform.resources.backlog import BacklogResource
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Writes the failure of a run that could not do so itself, and resubmits what may succeed.",
 )
-def failed_runs(context: dg.RunFailureSensorContext, backlog: BacklogResource) -> dg.SkipReason:
+def failed_runs(context: dg.RunFailureSensorContext, backlog: BacklogResource, videos: VideosResource) -> dg.SkipReason:
     run = context.dagster_run
     reason = context.failure_event.message or "the run failed without a message"
     if run.tags.get("dagster/partition"):
-        backlog.abandon(run.tags["dagster/partition"], run.run_id, reason)
-    resubmitted = backlog.requeue_failed()
+        videos.abandon(run.tags["dagster/partition"], run.run_id, reason)
+    resubmitted = videos.resubmit(backlog.failed())
     return dg.SkipReason(f"recorded {run.run_id}; submitted again: {', '.join(resubmitted) or 'none'}")

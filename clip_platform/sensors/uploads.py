@@ -1,7 +1,5 @@
 """Notices videos that wait, registers their partitions, requests their runs."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from clip_platform.jobs import process_video
@@ -22,7 +20,8 @@ def finished_uploads(backlog: BacklogResource) -> dg.SensorResult | dg.SkipReaso
     waiting = backlog.take()
     if not waiting:
         return dg.SkipReason("no video waits, or no slot is free")
-    backlog.admit([video.video_id for video in waiting])
+    admitted = set(backlog.admit([video.video_id for video in waiting]))
+    waiting = [video for video in waiting if video.video_id in admitted]
     return dg.SensorResult(
         # Dagster drops a run key it has ever seen, so a resubmitted video needs its attempt in the key
         run_requests=[
