@@ -30,7 +30,7 @@ _ABBREVIATION = re.compile(
 _WORDS_PER_MARK = 40  # fewer marks than this: the engine does not punctuate, and the odd mark is chance
 
 _WORDS_PER_SENTENCE = 10  # spoken English has 7 to 15
-_SHORTEST_PAUSE_S = Fraction(9, 100)  # shorter gaps are closures of stops, not pauses
+_SHORTEST_PAUSE_S = Fraction(6, 100)  # shorter gaps are closures of stops, not pauses
 _LONGEST_PAUSE_S = Fraction(6, 10)  # longer ones end a sentence in any talk
 _MOST_WORDS, _LONGEST_S = 30, Fraction(15)
 _FEWEST_WORDS = 3
@@ -41,13 +41,16 @@ a an the my your his our their its of to in on at for from with by and or but be
 i we he she they very every this these those which who whose that's it's i'm we're they're you're
 """
 _LEANS_FORWARD = frozenset(_FORWARD.split())
+# A pause before these is rather a comma.
+_CONTINUING = "and or nor in of to with without which who whose that than until while"
+_RUNS_ON = frozenset(_CONTINUING.split())
 
 
 def split_sentences(words: Sequence[Word], language: str) -> tuple[Sentence, ...]:
     """Sentences that cover every word once, in order.
 
     They end where the transcript says so, or, when it has no punctuation, where the talk pauses: the threshold adapts
-    to the speaker, so that about every tenth word ends a sentence, within 0.09..0.6 s, and what is shorter than three
+    to the speaker, so that about every tenth word ends a sentence, within 0.06..0.6 s, and what is shorter than three
     words joins the nearer neighbour. What is then longer than 30 words or 15 s is cut at its longest pause.
     """
     if not words:
@@ -67,13 +70,9 @@ def _marked_ends(words: Sequence[Word]) -> list[int]:
 
 
 def _paused_ends(words: Sequence[Word], language: str) -> list[int]:
-    threshold_s = _pause_threshold_s(words)
-    ends = [
-        number
-        for number in range(len(words) - 1)
-        if _pause_s(words, number) >= threshold_s
-        and not (_pause_s(words, number) < _LONGEST_PAUSE_S and language == "en" and _leans_forward(words[number]))
-    ]
+    strengths_s = [_strength_s(words, number, language) for number in range(len(words) - 1)]
+    threshold_s = _threshold_s(strengths_s)
+    ends = [number for number, strength_s in enumerate(strengths_s) if strength_s >= threshold_s]
     return _without_fragments(words, ends)
 
 
@@ -82,15 +81,24 @@ def _pause_s(words: Sequence[Word], number: int) -> Fraction:
     return words[number + 1].span.start - words[number].span.end
 
 
-def _pause_threshold_s(words: Sequence[Word]) -> Fraction:
-    pauses = sorted((_pause_s(words, number) for number in range(len(words) - 1)), reverse=True)
-    wanted = math.ceil(len(words) / _WORDS_PER_SENTENCE)
-    typical = pauses[min(wanted, len(pauses) - 1)] if pauses else _LONGEST_PAUSE_S
+def _strength_s(words: Sequence[Word], number: int, language: str) -> Fraction:
+    """How much the pause after a word looks like the end of a sentence: its length, less when the words run on."""
+    pause_s = _pause_s(words, number)
+    if language != "en" or pause_s >= _LONGEST_PAUSE_S:
+        return pause_s
+    if _plain(words[number]) in _LEANS_FORWARD:
+        return Fraction(0)
+    return pause_s / 2 if _plain(words[number + 1]) in _RUNS_ON else pause_s
+
+
+def _threshold_s(strengths_s: Sequence[Fraction]) -> Fraction:
+    wanted = math.ceil((len(strengths_s) + 1) / _WORDS_PER_SENTENCE)
+    typical = sorted(strengths_s, reverse=True)[min(wanted, len(strengths_s) - 1)] if strengths_s else _LONGEST_PAUSE_S
     return min(max(typical, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
 
 
-def _leans_forward(word: Word) -> bool:
-    return word.text.lower().strip(",;:") in _LEANS_FORWARD
+def _plain(word: Word) -> str:
+    return word.text.lower().strip(",;:")
 
 
 def _without_fragments(words: Sequence[Word], ends: Sequence[int]) -> list[int]:
