@@ -249,7 +249,8 @@ def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
     }
     parts = [f"{race.causes[cause]} {words}" for cause, words in lost.items() if race.causes[cause]]
     rest = f"of the other candidates {', '.join(parts)}" if parts else "there are no other candidates"
-    return f"{found}: {rest}{'; ask for shorter clips to get more' if race.causes['overlap'] else ''}"
+    blocked = race.causes["overlap"] > race.causes["weak"] + race.causes["repeat"]
+    return f"{found}: {rest}{'; ask for shorter clips to get more' if blocked else ''}"
 
 
 def _why_none(candidates: ClipCandidates) -> str:
