@@ -97,7 +97,7 @@ class EmbeddedPostgres:
             try:
                 server = self._cluster().ensure_running()
             except BaseException:
-                user.leave()
+                self._leave(user)
                 raise
         gone = threading.Event()
         threading.Thread(target=self._watch, args=(gone,), name="postgres-watch", daemon=True).start()
@@ -106,8 +106,11 @@ class EmbeddedPostgres:
         finally:
             gone.set()
             with exclusive(self._lock, deadline_s=_START_DEADLINE_S):
-                if user.leave():
-                    self._cluster().stop()
+                self._leave(user)
+
+    def _leave(self, user: Membership) -> None:
+        if user.leave():
+            self._cluster().stop()
 
     def _make_folder(self) -> None:
         try:
@@ -343,7 +346,7 @@ def _why(said: str, data: Path) -> ClipPlatformError:
 
 def _last_words(said: str) -> str:
     telling = [line for line in said.splitlines() if "FATAL" in line or "PANIC" in line or "error:" in line]
-    return (telling or said.splitlines() or ["it said nothing"])[-1].strip()
+    return (telling[:1] or said.splitlines()[-1:] or ["it said nothing"])[0].strip()
 
 
 def _unusable(path: Path, error: OSError) -> ClipPlatformError:
