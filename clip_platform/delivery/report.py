@@ -299,7 +299,8 @@ def _rejected(rejected: Sequence[Json]) -> str:
         '<h2>Not chosen, and why</h2><div class="card"><input id="filter" type="search" '
         'placeholder="Filter by words or reason" aria-label="Filter rejected stretches"><div class="scroll" '
         'tabindex="0" role="region" aria-label="Rejected stretches"><table id="rejected"><thead><tr>'
-        f"<th>Score</th><th>Stretch</th><th>Why not</th><th>Words</th></tr></thead><tbody>{rows}</tbody></table></div></div>{tail}"
+        "<th>Score</th><th>Stretch</th><th>Why not</th><th>Words</th>"
+        f"</tr></thead><tbody>{rows}</tbody></table></div></div>{tail}"
     )
 
 
