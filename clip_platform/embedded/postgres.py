@@ -181,7 +181,7 @@ class _Cluster:
         try:
             process = psutil.Process(int(self._pid_file.read_text().split("\n", 1)[0]))
             alive = process.status() != psutil.STATUS_ZOMBIE and str(self._data) in process.cmdline()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
         return process if alive else None
 
