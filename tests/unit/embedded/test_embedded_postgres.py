@@ -305,6 +305,7 @@ def test_programs_in_a_private_environment_run_too_whatever_their_own_permission
         for name in ("initdb", "postgres"):
             (folder / name).chmod(mode)
         outcomes.append(initialise(folder, tmp_path / "private" / f"data-{mode:o}"))
+    shutil.rmtree(tmp_path / "private")  # large, and temporary folders are kept for a while
 
     assert [made.returncode for made in outcomes] == [0, 0], [made.stdout for made in outcomes]
 
