@@ -1,31 +1,31 @@
 """Every error this platform raises on purpose; nothing else lives here.
 
-    ClipPlatformError
-    ├── PermanentError            another attempt gets the same answer
-    │   ├── InvalidInput          the caller's: exit code 2, HTTP 4xx
-    │   │   ├── UnreadableFile        missing, a folder, or no permission
-    │   │   ├── EmptyFile
-    │   │   ├── NotMedia              no container that ffmpeg knows
-    │   │   ├── DamagedMedia          a container, but truncated or contradictory
-    │   │   ├── NoVideoStream         audio only, or cover art only
-    │   │   ├── NoAudioStream
-    │   │   ├── NoSpeech
-    │   │   ├── UnsupportedMedia      a codec, size or encryption that is not taken
-    │   │   ├── LimitExceeded         too long, too large
-    │   │   └── InvalidPreference     a preference that is unknown or contradicts another
-    │   ├── InvalidSetting        the operator's: configuration that cannot work
-    │   ├── EngineUnavailable     an engine or model that is configured but not there
-    │   ├── MissingProgram        a program that must be installed, ffmpeg say
-    │   ├── CheckFailed           a result that its own check refuses; ours
-    │   ├── FeatureMismatch       a model and features that were not made for each other
-    │   ├── Superseded            a newer attempt owns this video (fencing)
-    │   └── CorruptArtifact       a stored result that is not what was written
-    └── TransientError            another attempt may succeed
-        ├── DeadlineExceeded
-        ├── ProgramFailed         a program died for a reason that is not the input's
-        ├── StorageFull
-        ├── StorageUnavailable
-        └── AlreadyRunning        another process works on this video right now
+ClipPlatformError
+├── PermanentError            another attempt gets the same answer
+│   ├── InvalidInput          the caller's: exit code 2, HTTP 4xx
+│   │   ├── UnreadableFile        missing, a folder, or no permission
+│   │   ├── EmptyFile
+│   │   ├── NotMedia              no container that ffmpeg knows
+│   │   ├── DamagedMedia          a container, but truncated or contradictory
+│   │   ├── NoVideoStream         audio only, or cover art only
+│   │   ├── NoAudioStream
+│   │   ├── NoSpeech
+│   │   ├── UnsupportedMedia      a codec, size or encryption that is not taken
+│   │   ├── LimitExceeded         too long, too large
+│   │   └── InvalidPreference     a preference that is unknown or contradicts another
+│   ├── InvalidSetting        the operator's: configuration that cannot work
+│   ├── EngineUnavailable     an engine or model that is configured but not there
+│   ├── MissingProgram        a program that must be installed, ffmpeg say
+│   ├── CheckFailed           a result that its own check refuses; ours
+│   ├── FeatureMismatch       a model and features that were not made for each other
+│   ├── Superseded            a newer attempt owns this video (fencing)
+│   └── CorruptArtifact       a stored result that is not what was written
+└── TransientError            another attempt may succeed
+    ├── DeadlineExceeded
+    ├── ProgramFailed         a program died for a reason that is not the input's
+    ├── StorageFull
+    ├── StorageUnavailable
+    └── AlreadyRunning        another process works on this video right now
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import dagster as dg
 
-from clip_platform.delivery import pictures, stills
+from clip_platform.delivery import pictures
 from clip_platform.delivery.timeline import TimelineData
 from clip_platform.media.frames import frame_picture
 from clip_platform.media.information import MediaInfo
@@ -40,7 +40,7 @@ def faces(run: StageRun, tracks: FaceTracks) -> dg.MetadataValue:
     moment = tracks.time_of(longest.first_sample + middle)
     picture = frame_picture(run.source(), info, moment, _FRAME_WIDTH_PX)
     boxes = [box for _track, box in tracks.boxes_at(moment)]
-    return _image(stills.boxes_on(picture, boxes, tracks.width_px), "faces")
+    return _image(pictures.boxes_on(picture, boxes, tracks.width_px), "faces")
 
 
 def acoustics(features: AcousticFeatures) -> dg.MetadataValue:
@@ -54,7 +54,7 @@ def scores(values: ClipScores) -> dg.MetadataValue:
 def thumbnails(run: StageRun, rendered: RenderedClips) -> dg.MetadataValue:
     """The clips' thumbnails, best first, as one strip."""
     paths = [run.workspace.fetch(clip.thumbnail) for clip in rendered.clips[:_MOST_THUMBNAILS]]
-    return _image(stills.strip(paths), "thumbnails") if paths else markdown("no clip")
+    return _image(pictures.strip(paths), "thumbnails") if paths else markdown("no clip")
 
 
 def timeline(data: TimelineData) -> dg.MetadataValue:

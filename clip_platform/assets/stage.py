@@ -165,7 +165,6 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
                     stage=stage,
                     attempt=attempt.video.attempt,
                 ),
-                attempt.heartbeat(),
                 attempt.recording_failure(),
                 attempt.keeping_log(stage) as log_path,
             ):

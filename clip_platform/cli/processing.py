@@ -59,7 +59,8 @@ def _run(machine: Machine, database: Database, video: VideoRow, *, recompute: bo
     ended = videos.get(database, video.tenant_id, video.video_id)
     if child.returncode != 0 and ended.state in (VideoState.ADMITTED, VideoState.PROCESSING):
         reason = f"the working process ended with {child.returncode}"
-        recovery.abandon(database, video.tenant_id, video.video_id, ended.run_id or "", reason)
+        run_id = ended.run_id or ""
+        recovery.abandon(database, video.tenant_id, video.video_id, run_id, reason, ended.attempt + 1)
     if child.returncode != 0 or ended.state is not VideoState.COMPLETED:
         raise _failure_of(ended, child.returncode, log)
 

@@ -58,6 +58,11 @@ _TAKE_OVER = text("""
 _RENEW = text("""
     update leases set expires_at = clock_timestamp() + make_interval(secs => :ttl_s)
     where video_id = :video_id and run_id = :run_id""")
+_HAND_OVER = text("""
+    update leases
+    set holder_host = '', holder_pid = 0, holder_started = '',
+        expires_at = clock_timestamp() + make_interval(secs => :ttl_s)
+    where video_id = :video_id and run_id = :run_id""")
 _RELEASE = text("delete from leases where video_id = :video_id and run_id = :run_id")
 _ALL = text(_SELECT + " order by expires_at")
 
@@ -85,6 +90,12 @@ def renew(db: Database, tenant_id: str, video_id: str, run_id: str, ttl_s: float
     with db.tenant_transaction(tenant_id) as connection:
         values = {"video_id": video_id, "run_id": run_id, "ttl_s": ttl_s}
         return connection.execute(_RENEW, values).rowcount == 1
+
+
+def hand_over(db: Database, tenant_id: str, video_id: str, run_id: str, ttl_s: float) -> None:
+    """Keeps the run's lease for `ttl_s` without a process: its next step will take it in another one."""
+    with db.tenant_transaction(tenant_id) as connection:
+        connection.execute(_HAND_OVER, {"video_id": video_id, "run_id": run_id, "ttl_s": ttl_s})
 
 
 def release(db: Database, tenant_id: str, video_id: str, run_id: str) -> None:

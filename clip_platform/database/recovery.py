@@ -41,14 +41,15 @@ def resubmit(db: Database, tenant_id: str, video_id: str) -> bool:
         return connection.execute(_RESUBMIT, {"video_id": video_id}).rowcount == 1
 
 
-def abandon(db: Database, tenant_id: str, video_id: str, run_id: str, reason: str) -> bool:
+def abandon(db: Database, tenant_id: str, video_id: str, run_id: str, reason: str, attempt: int | None = None) -> bool:
     """Records that a run died without a word; False when the video is not that run's (any more).
 
-    Its token is taken away: a step that outlived its run cannot write.
+    Its token is taken away: a step that outlived its run cannot write. `attempt` is the one the run was asked for, so
+    that a run which never began its attempt is told from an older one.
     """
     with db.tenant_transaction(tenant_id) as connection:
         video = videos.locked(connection, video_id)
-        never_joined = video.state is VideoState.ADMITTED
+        never_joined = video.state is VideoState.ADMITTED and attempt == video.attempt + 1
         if not never_joined and (video.state is not VideoState.PROCESSING or video.run_id != run_id):
             return False
         state = VideoState.DEAD_LETTERED if video.failures + 1 >= MAX_ATTEMPTS else VideoState.FAILED

@@ -6,8 +6,6 @@ configuration.
 
 import hashlib
 import json
-import logging
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,18 +17,16 @@ import dagster as dg
 from clip_platform.database import leases, progress, recovery, results, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
-from clip_platform.errors import ClipPlatformError, InvalidInput, PermanentError, Superseded, TransientError
+from clip_platform.errors import ClipPlatformError, InvalidInput, PermanentError, Superseded
 from clip_platform.identifiers import StoredObject
 from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.heartbeat import keep_lease
 from clip_platform.storage import artifacts
 from clip_platform.storage.workspace import Workspace
 from clip_platform.upload.preferences import Preferences
 
-LEASE_TTL_S = 20.0
-_HEARTBEAT_S = 4.0
-_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -97,26 +93,6 @@ class VideoAttempt:
     def complete(self) -> None:
         videos.complete(self.database, self.tenant_id, self.video.video_id, self.token)
         leases.release(self.database, self.tenant_id, self.video.video_id, self.run_id)
-
-    @contextmanager
-    def heartbeat(self) -> Iterator[None]:
-        """Renews the lease while a step works; a killed process stops renewing and the lease lapses."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(_HEARTBEAT_S):
-                try:
-                    leases.renew(self.database, self.tenant_id, self.video.video_id, self.run_id, LEASE_TTL_S)
-                except TransientError as error:  # the next beat tries again; the lease outlives several
-                    _log.warning("lease not renewed", extra={"error": error.message})
-
-        thread = threading.Thread(target=renew, name="lease-heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
 
     @contextmanager
     def recording_failure(self) -> Iterator[None]:
@@ -223,7 +199,7 @@ class VideosResource(dg.ConfigurableResource):
         """
         tenant_id = self.tenant_of(video_id)
         # the lease first: beginning an attempt fences the older one, which may be alive and well
-        leases.acquire(self.database.get(), tenant_id, video_id, run_id, leases.this_process(), LEASE_TTL_S)
+        keep_lease(self.database.get(), tenant_id, video_id, run_id)
         with self._joined(tenant_id, video_id, run_id) as attempt:
             yield attempt
 
@@ -239,9 +215,9 @@ class VideosResource(dg.ConfigurableResource):
             raise _never_made(asset, video_id)
         return artifacts.decode(cls, self.object_store.get().get_bytes(result.artifact))
 
-    def abandon(self, video_id: str, run_id: str, reason: str) -> bool:
+    def abandon(self, video_id: str, run_id: str, reason: str, attempt: int | None = None) -> bool:
         """Records that a run died without a word; False when the video is not that run's any more."""
-        return recovery.abandon(self.database.get(), self.tenant_of(video_id), video_id, run_id, reason)
+        return recovery.abandon(self.database.get(), self.tenant_of(video_id), video_id, run_id, reason, attempt)
 
     def resubmit(self, failed: Sequence[recovery.FailedVideo]) -> list[str]:
         """Submits videos again; ids of those that were still waiting for it."""

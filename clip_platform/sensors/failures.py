@@ -5,6 +5,7 @@ import dagster as dg
 from clip_platform.jobs import process_video
 from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.sensors.uploads import ATTEMPT_TAG
 
 
 @dg.run_failure_sensor(
@@ -16,6 +17,7 @@ def failed_runs(context: dg.RunFailureSensorContext, backlog: BacklogResource, v
     run = context.dagster_run
     reason = context.failure_event.message or "the run failed without a message"
     if run.tags.get("dagster/partition"):
-        videos.abandon(run.tags["dagster/partition"], run.run_id, reason)
+        attempt = run.tags.get(ATTEMPT_TAG)
+        videos.abandon(run.tags["dagster/partition"], run.run_id, reason, int(attempt) if attempt else None)
     resubmitted = videos.resubmit(backlog.failed())
     return dg.SkipReason(f"recorded {run.run_id}; submitted again: {', '.join(resubmitted) or 'none'}")

@@ -7,6 +7,7 @@ from clip_platform.partitions import videos
 from clip_platform.resources.backlog import BacklogResource
 
 TENANT_TAG = "clip-platform/tenant"
+ATTEMPT_TAG = "clip-platform/attempt"
 _INTERVAL_S = 5
 
 
@@ -28,7 +29,7 @@ def finished_uploads(backlog: BacklogResource) -> dg.SensorResult | dg.SkipReaso
             dg.RunRequest(
                 run_key=f"{video.video_id}:{video.attempt + 1}",
                 partition_key=video.video_id,
-                tags={TENANT_TAG: video.tenant_id},
+                tags={TENANT_TAG: video.tenant_id, ATTEMPT_TAG: str(video.attempt + 1)},
             )
             for video in waiting
         ],
