@@ -155,7 +155,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     detector: FaceDetectorResource = resources.face_detector
     scorer: ScorerResource = resources.scorer
     try:
-        with opened.attempt(context.partition_key, context.run_id) as attempt:
+        with opened.attempt(context.partition_key, context.run.run_id) as attempt:
             recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
             run = StageRun(stage, attempt, recognizer, detector, scorer, recompute)
             with (
@@ -188,7 +188,9 @@ def _run_works(
             continue
         for need in work.needs:
             if need not in values:  # a sibling that this run does not materialise
-                values[need] = context.load_asset_value(dg.AssetKey(need), python_type=types[need])
+                values[need] = context.load_asset_value(
+                    dg.AssetKey(need), python_type=types[need], partition_key=context.partition_key
+                )
         yield from _run_work(run, work, selected, values)
 
 

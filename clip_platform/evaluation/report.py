@@ -44,7 +44,7 @@ def judge(truth: Truth, results: Results) -> list[Line]:
     return [
         *_speech_lines(truth, results),
         *_picture_lines(truth, results),
-        *_framing_lines(truth, results.clips),
+        *_framing_lines(truth, [results.whole, *(clip.plan for clip in results.clips)]),
         *_clip_lines(truth, results.clips),
     ]
 
@@ -76,8 +76,9 @@ def _listed(*parts: str | Sequence[float]) -> str:
     return text
 
 
-def _framing_lines(truth: Truth, clips: Sequence[ClipResult]) -> Iterator[Line]:
-    shown = {clip.plan.rank: shown_frames(clip.plan) for clip in clips}
+def _framing_lines(truth: Truth, plans: Sequence[ClipPlan]) -> Iterator[Line]:
+    """Over the clips, and over the whole talk as if it were one clip (of rank 0)."""
+    shown = {plan.rank: shown_frames(plan) for plan in plans}
     every = [frame for frames in shown.values() for frame in frames]
     framing = measures.score_framing(truth, every)
     detail = f"of {framing.frames} speech frames with one person on display"
@@ -89,7 +90,7 @@ def _framing_lines(truth: Truth, clips: Sequence[ClipResult]) -> Iterator[Line]:
     where = ", ".join(f"clip {rank} at {at:.2f} s" for rank, at in jumps[:6])
     yield Line("crop jumps that are no cut", len(jumps), "at most", 0.0, "", where)
     slides = 100 * measures.fitted_share(truth, every)
-    yield Line("slides shown whole", slides, "at least", 100.0, "%", "of their frames in clips")
+    yield Line("slides shown whole", slides, "at least", 100.0, "%", "of their frames")
 
 
 def shown_frames(plan: ClipPlan) -> list[ShownFrame]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,12 +20,13 @@ from clip_platform.errors import ProgramFailed
 from clip_platform.media.information import MediaInfo
 from clip_platform.rendering.clips import RenderedClip, RenderedClips
 from clip_platform.rendering.plan import ClipPlan, plan_clip
-from clip_platform.selection.choice import SelectedClips
+from clip_platform.selection.choice import SelectedClip, SelectedClips
 from clip_platform.settings import Settings
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speech.transcript import Transcript
 from clip_platform.storage import artifacts
 from clip_platform.storage.objects import ObjectStore, open_store
+from clip_platform.timeline import Span
 from clip_platform.upload.preferences import Preferences
 from clip_platform.vision.tracks import FaceTracks, Shots
 
@@ -47,13 +49,15 @@ class ClipResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything the measures need of one processed video."""
+    """Everything the measures need of one processed video. `whole` plans all of it as one clip: framing is to be judged
+    on every shot, whichever stretches were chosen."""
 
     transcript: Transcript
     shots: Shots
     faces: FaceTracks
     turns: SpeakerTurns
     clips: tuple[ClipResult, ...]
+    whole: ClipPlan
 
 
 def process(video: Path, home: Path, out: Path, options: Sequence[str] = OPTIONS) -> None:
@@ -91,11 +95,13 @@ class _Reader:
         shots, faces = self._asset("shots", Shots), self._asset("face_tracks", FaceTracks)
         media, turns = self._asset("media_info", MediaInfo), self._asset("speaker_turns", SpeakerTurns)
         rendered = {clip.clip_id: clip for clip in self._asset("rendered_clips", RenderedClips).clips}
+        everything = SelectedClip("whole", 0, Span(Fraction(0), media.duration_s), 0, 0, 0.0, "", ())
+        whole = plan_clip(everything, media, transcript, shots, faces, turns, preferences)
         clips = []
         for selected in self._asset("selected_clips", SelectedClips).clips:
             plan = plan_clip(selected, media, transcript, shots, faces, turns, preferences)
             clips.append(self._clip(plan, rendered[selected.clip_id], folder))
-        return Results(transcript, shots, faces, turns, tuple(clips))
+        return Results(transcript, shots, faces, turns, tuple(clips), whole)
 
     def _clip(self, plan: ClipPlan, rendered: RenderedClip, folder: Path) -> ClipResult:
         folder.mkdir(parents=True, exist_ok=True)

@@ -70,20 +70,26 @@ class _Scene:
 
 
 def make_sample_talk(
-    folder: Path, *, size: tuple[int, int] = (1920, 1080), fps: int = 30, on_progress: OnProgress = silent
+    folder: Path,
+    *,
+    size: tuple[int, int] = (1920, 1080),
+    fps: int = 30,
+    lines: Sequence[Line] = LINES,
+    on_progress: OnProgress = silent,
 ) -> SampleTalk:
     """Writes `talk.mp4` and `truth.json` into `folder`, which is made when missing. They are there whole or not at all.
 
     Args:
         size: width and height in pixels, even, 16:9; everything in the picture scales with it.
         fps: frames per second, constant.
+        lines: what is said and shown; a few of them make a short talk.
 
     Raises:
         MissingProgram: flite or ffmpeg is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     talk = _talk_in(folder)
-    scenes = _timeline(fps)
+    scenes = _timeline(fps, lines)
     frames = sum(scene.frames for scene in scenes)
     sound = _sound(scenes, frames, fps)
     faces: list[tuple[TrueFace, ...]] = []
@@ -124,9 +130,9 @@ def _code_digest() -> str:
     return digest.hexdigest()
 
 
-def _timeline(fps: int) -> list[_Scene]:
+def _timeline(fps: int, lines: Sequence[Line]) -> list[_Scene]:
     scenes, first = [], 0
-    for line in LINES:
+    for line in lines:
         spoken = speak(line.text, SPEAKERS[line.speaker])
         duration_s = line.pause_s + len(spoken.samples) / SAMPLE_RATE_HZ + _TAIL_S
         scenes.append(_Scene(line, spoken, first, int(np.ceil(duration_s * fps))))

@@ -15,9 +15,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         asset = context.asset_key.to_user_string()
         fingerprint = str(context.output_metadata["fingerprint"].value)
-        stored = self.videos.committed(context.partition_key, context.run_id, asset, fingerprint, obj)
+        stored = self.videos.committed(context.asset_partition_key, context.run_id, asset, fingerprint, obj)
         context.add_output_metadata({"object": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256})
 
     def load_input(self, context: dg.InputContext) -> Any:
         asset = context.asset_key.to_user_string()
-        return self.videos.loaded(context.partition_key, asset, context.dagster_type.typing_type)
+        return self.videos.loaded(context.asset_partition_key, asset, context.dagster_type.typing_type)
