@@ -1,6 +1,7 @@
 """One 30 s clip against the same encode with a static crop and no captions: the price of moving, captions and loudness.
 
-The clip is planned from the sample's truth, so that the benchmark measures rendering and nothing else.
+The clip is planned from the sample's truth, so that the benchmark measures rendering and nothing else. It shows faces
+only: a slide fitted over a blurred copy of itself is easier to encode than the static crop it would be compared with.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from benchmarks.fixture import Fixture
 from benchmarks.measuring import Ratio, cost_of
 
 LIMIT = 1.25
-START_S, DURATION_S = 0.3, 30.0
+START_S, DURATION_S = 61.0, 30.0
+"""Across the fixture's first loop; it must last 1.6 minutes or more."""
 
 
 def measure(fixture: Fixture) -> list[Ratio]:
@@ -46,7 +48,7 @@ def _static_encode(video: Path, out: Path) -> list[object]:
 
 
 def _render(video: Path, truth_file: Path, folder: Path) -> None:
-    from benchmarks.perfect import perfect_analysis
+    from benchmarks.perfect import looped, perfect_analysis
     from clip_platform.evaluation.truth import load_truth
     from clip_platform.media.probe import probe
     from clip_platform.rendering.plan import plan_clip
@@ -55,7 +57,7 @@ def _render(video: Path, truth_file: Path, folder: Path) -> None:
     from clip_platform.timeline import Span
     from clip_platform.upload.preferences import Preferences
 
-    known, media = perfect_analysis(load_truth(truth_file)), probe(video)
+    known, media = perfect_analysis(looped(load_truth(truth_file), 2)), probe(video)
     span = Span.of(START_S, START_S + DURATION_S)
     clip = SelectedClip("bench", 1, span, 0, 0, 100.0, "bench", ())
     plan = plan_clip(clip, media, known.transcript, known.shots, known.faces, known.turns, Preferences())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeVar
 
-from clip_platform.evaluation.truth import TrueShot, Truth
+from clip_platform.evaluation.truth import TrueFade, TrueSegment, TrueShot, TrueWord, Truth
 from clip_platform.speakers.turns import SpeakerTurn, SpeakerTurns
 from clip_platform.speech.transcript import EngineIdentity, Transcript, Word
 from clip_platform.timeline import Span
 from clip_platform.vision.tracks import Box, FaceTrack, FaceTracks, Shot, Shots
 
 SAMPLE_RATE = Fraction(15)
+Timed = TypeVar("Timed", TrueFade, TrueSegment, TrueShot, TrueWord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,26 @@ def perfect_analysis(truth: Truth) -> Analysis:
         FaceTracks(truth.width_px, truth.height_px, SAMPLE_RATE, samples, "truth", tuple(tracks)),
         SpeakerTurns(turns),
     )
+
+
+def looped(truth: Truth, times: int) -> Truth:
+    """The talk played several times in a row; a jump back to the beginning is a cut."""
+    starts_s = [truth.duration_s * lap for lap in range(times)]
+    cuts_s = [cut for start_s in starts_s for cut in (start_s, *(start_s + cut for cut in truth.cuts_s))]
+    return replace(
+        truth,
+        frames=truth.frames * times,
+        cuts_s=tuple(cuts_s[1:]),
+        fades=tuple(_later(fade, start_s) for start_s in starts_s for fade in truth.fades),
+        shots=tuple(_later(shot, start_s) for start_s in starts_s for shot in truth.shots),
+        segments=tuple(_later(segment, start_s) for start_s in starts_s for segment in truth.segments),
+        words=tuple(_later(word, start_s) for start_s in starts_s for word in truth.words),
+        faces=truth.faces * times,
+    )
+
+
+def _later(timed: Timed, by_s: float) -> Timed:
+    return replace(timed, start_s=timed.start_s + by_s, end_s=timed.end_s + by_s)
 
 
 def _shot(truth: Truth, shot: TrueShot) -> Shot:
