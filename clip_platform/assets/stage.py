@@ -26,6 +26,7 @@ RECOMPUTE_TAG = "recompute"
 """A run with this tag set to `true` ignores checkpoints, so that Materialize can be made to mean it."""
 
 _RESOURCES = {"videos", "speech_recognizer", "face_detector", "scorer"}
+_SHOWN_PROBLEMS = 20
 _log = logging.getLogger(__name__)
 
 
@@ -142,7 +143,11 @@ def _asset_out(product: Product) -> dg.AssetOut:
 
 def _check_spec(product: Product, check: Check) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
-        name=check.name, asset=dg.AssetKey(product.name), description=check.description, blocking=check.blocking
+        name=check.name,
+        asset=dg.AssetKey(product.name),
+        description=check.description,
+        blocking=check.blocking,
+        partitions_def=videos,
     )
 
 
@@ -245,7 +250,8 @@ def _emit(
             check_name=check.name,
             passed=not problems,
             severity=severity,
-            metadata={"problems": dg.MetadataValue.md("\n".join(f"- {problem}" for problem in problems) or "none")},
+            description=problems[0] if problems else None,
+            metadata={"count": len(problems), "problems": "; ".join(problems[:_SHOWN_PROBLEMS]) or "none"},
         )
         if problems and check.blocking:
             failed.append(f"{check.name}: {problems[0]}")

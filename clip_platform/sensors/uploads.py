@@ -8,6 +8,7 @@ from clip_platform.resources.backlog import BacklogResource
 
 TENANT_TAG = "clip-platform/tenant"
 ATTEMPT_TAG = "clip-platform/attempt"
+NAME_TAG = "clip-platform/video"
 _INTERVAL_S = 5
 
 
@@ -29,7 +30,7 @@ def finished_uploads(backlog: BacklogResource) -> dg.SensorResult | dg.SkipReaso
             dg.RunRequest(
                 run_key=f"{video.video_id}:{video.attempt + 1}",
                 partition_key=video.video_id,
-                tags={TENANT_TAG: video.tenant_id, ATTEMPT_TAG: str(video.attempt + 1)},
+                tags={TENANT_TAG: video.tenant_id, ATTEMPT_TAG: str(video.attempt + 1), NAME_TAG: video.name},
             )
             for video in waiting
         ],

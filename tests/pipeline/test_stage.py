@@ -92,7 +92,9 @@ def video(videos_resource: VideosResource) -> VideoRow:
     tenants.ensure(database, "acme", "Acme")
     video_id = new_ulid()
     source = StoredObject(f"acme/videos/{video_id}/source/x", "ab" * 32, 10)
-    return videos.register(database, "acme", video_id=video_id, name="talk.mp4", source=source, preferences={"clips": 3})
+    return videos.register(
+        database, "acme", video_id=video_id, name="talk.mp4", source=source, preferences={"clips": 3}
+    )
 
 
 def test_a_second_run_makes_nothing_again(stage: SmallStage, video: VideoRow) -> None:
@@ -182,9 +184,7 @@ def test_a_superseded_attempt_commits_nothing(stage: SmallStage, video: VideoRow
         stage.videos_resource.loaded(video.video_id, "first", Number)
 
 
-def test_every_line_logged_in_a_step_says_what_it_is_about(
-    stage: SmallStage, video: VideoRow, tmp_path: Path
-) -> None:
+def test_every_line_logged_in_a_step_says_what_it_is_about(stage: SmallStage, video: VideoRow, tmp_path: Path) -> None:
     from clip_platform.telemetry import configure_logging
 
     log = tmp_path / "log.jsonl"
