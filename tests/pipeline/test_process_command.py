@@ -1,4 +1,4 @@
-"""`clip-platform process` as a person runs it: a talk goes in, clips come out; killed, it goes on; bad files are refused."""
+"""`clip-platform process` as a person runs it: clips come out; killed, it goes on; bad files are refused."""
 
 from __future__ import annotations
 

@@ -167,10 +167,7 @@ def test_a_blocking_check_fails_the_run_with_its_problem(stage: SmallStage, vide
 def test_a_superseded_attempt_commits_nothing(stage: SmallStage, video: VideoRow) -> None:
     database = stage.videos_resource.database.get()
 
-    class Meanwhile(Exception):
-        pass
-
-    def newer_attempt(run: StageRun) -> Number:
+    def newer_attempt(_run: StageRun) -> Number:
         videos.begin_attempt(database, "acme", video.video_id, "a-newer-run")
         return Number(1)
 
