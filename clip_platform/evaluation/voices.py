@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,8 +57,8 @@ def _phones(listing: str) -> list[tuple[float, float]]:
 
 def _word_times(text: str, voice: str, phones: Sequence[tuple[float, float]]) -> tuple[tuple[str, float, float], ...]:
     words = text.split()
-    counts = [_phone_count(re.sub(r"[^\w]", "", word).lower(), voice) for word in words]
-    if sum(counts) != len(phones):
+    counts = _phone_counts(words, voice)
+    if len(counts) != len(words) or sum(counts) != len(phones):
         raise CheckFailed(
             f"flite speaks {text[:40]!r}… in {len(phones)} phones, its words alone have {sum(counts)}; reword it"
         )
@@ -69,9 +69,12 @@ def _word_times(text: str, voice: str, phones: Sequence[tuple[float, float]]) ->
     return tuple(timed)
 
 
-@cache
-def _phone_count(word: str, voice: str) -> int:
-    return sum(phone != _SILENCE for phone in _flite("-voice", voice, "-ps", "-t", word, "none").split())
+def _phone_counts(words: Sequence[str], voice: str) -> list[int]:
+    """Phones of each word: spoken as a sentence of its own, so that a silence ends it."""
+    sentences = " ".join(re.sub(r"[^\w]", "", word).lower() + "." for word in words)
+    phones = _flite("-voice", voice, "-ps", "-t", sentences, "none").split()
+    spoken = itertools.groupby(phones, lambda phone: phone != _SILENCE)
+    return [len(list(group)) for is_word, group in spoken if is_word]
 
 
 def _flite(*arguments: str) -> str:
