@@ -9,7 +9,7 @@ from clip_platform.media.audio import AudioReader, extract_audio
 from clip_platform.media.information import AudioTrack, MediaInfo
 from clip_platform.media.probe import probe
 from clip_platform.media.verdicts import loudness_problems, sound_length_problems
-from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.stage_run import StageRun
 
 
 def _media_info(run: StageRun) -> MediaInfo:
@@ -60,7 +60,7 @@ media = build_stage(
                     name="media_info",
                     type=MediaInfo,
                     description="Streams, sizes, rates and times of the uploaded file.",
-                    code_version="1",
+                    code_version="2",
                     kinds=frozenset({"ffmpeg"}),
                     metadata=_media_info_metadata,
                 ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import ffmpeg
 
 from clip_platform.errors import CorruptArtifact, DamagedMedia, NoAudioStream, ProgramFailed
-from clip_platform.media import loudness, process
+from clip_platform.media import loudness, process, source
 from clip_platform.media.information import MediaInfo
 from clip_platform.media.loudness import Loudness
 from clip_platform.progress import OnProgress
@@ -67,11 +67,7 @@ def _undecodable(path: Path, detail: str) -> DamagedMedia:
 
 
 def _command(path: Path, info: MediaInfo, destination: Path) -> list[str]:
-    source = ffmpeg.input(process.input_url(path), vn=None, **process.KEEP_TIMES, **process.input_options())
-    rate_hz = info.audio.sample_rate_hz or SAMPLE_RATE_HZ
-    from_zero = source[str(info.audio.index)].filter("asettb", f"1/{rate_hz}")
-    from_zero = from_zero.filter("asetpts", f"PTS-({round(info.container_start_s * rate_hz)})")
-    branches = from_zero.filter_multi_output("asplit")
+    branches = source.sound(source.opened(path, vn=None), info).filter_multi_output("asplit")
     name, _, settings = loudness.MEASURING.partition("=")
     measured = branches[0].filter(name, **dict(setting.split("=") for setting in settings.split(":")))
     # One conversion does it all: the format filter only tells the resampler what to make.

@@ -6,13 +6,12 @@ Encoded before the picture, because only the finished AAC shows its true peak: t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from clip_platform.media import process
+from clip_platform.media import process, seeking, source
 from clip_platform.media.information import MediaInfo
 from clip_platform.media.loudness import Loudness, read_summary
 from clip_platform.timeline import Span
@@ -32,7 +31,6 @@ _FIRST_CEILING_DB = -2.0
 _PEAK_MARGIN_DB = 0.15
 _CLOSE_ENOUGH_LU = 0.5
 _ATTEMPTS = 4
-_SLACK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class _Level:
     ceiling_db: float | None
 
 
-def encode_sound(source: Path, media: MediaInfo, span: Span, out: Path, *, deadline_s: float) -> Loudness:
+def encode_sound(path: Path, media: MediaInfo, span: Span, out: Path, *, deadline_s: float) -> Loudness:
     """Writes the chosen track of `span` (source time) as stereo AAC at 48 kHz: -14 LUFS, true peak at most -1 dBTP.
 
     A limiter works only where a plain gain would pass the peak. Silence stays silence; what would need more than 30 dB
@@ -58,11 +56,12 @@ def encode_sound(source: Path, media: MediaInfo, span: Span, out: Path, *, deadl
     Raises:
         ProgramFailed, DeadlineExceeded, StorageFull, MissingProgram.
     """
-    raw = _measure(_cut(source, media, span), deadline_s)
+    cut = _cut(path, media, span)
+    raw = _measure(cut, deadline_s)
     level = _first_level(raw)
     for attempt in range(1, _ATTEMPTS + 1):
-        _write(_cut(source, media, span), span, level, out, deadline_s)
-        measured = _measure(_opened(out)["a:0"], deadline_s)
+        _write(cut, span, level, out, deadline_s)
+        measured = _measure(source.opened(out)["a:0"], deadline_s)
         better = _corrected(level, measured)
         if better == level or attempt == _ATTEMPTS:
             break
@@ -70,15 +69,12 @@ def encode_sound(source: Path, media: MediaInfo, span: Span, out: Path, *, deadl
     return measured
 
 
-def _opened(path: Path, **options: str | None) -> Any:
-    return ffmpeg.input(process.input_url(path), **process.input_options(), **options)
-
-
-def _cut(source: Path, media: MediaInfo, span: Span) -> Any:
+def _cut(path: Path, media: MediaInfo, span: Span) -> Any:
     """The track at 48 kHz in stereo, from the first to the last sample of the span; gaps are silent."""
-    opened = _opened(source, ss=decimal(span.start), t=decimal(span.duration_s + Fraction(_SLACK_S)), vn=None)
+    opened = source.opened(path, seeking.audible_from(media, span.start), vn=None)
     return (
-        opened[str(media.audio.index)]
+        source.sound(opened, media, span.start)
+        .filter("atrim", start=0)
         .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": 0})
         .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
         .filter("apad")
@@ -129,8 +125,3 @@ def _measure(sound: Any, deadline_s: float) -> Loudness:
     measured = ffmpeg.output(sound.filter("ebur128", peak="true", framelog="verbose"), "-", f="null")
     completed = process.run(["ffmpeg", "-v", "info", "-nostats", *measured.get_args()], deadline_s=deadline_s)
     return read_summary(completed.stderr)
-
-
-def decimal(moment: Fraction) -> str:
-    """Seconds as ffmpeg reads them: to the microsecond."""
-    return f"{round(moment * 1_000_000) / 1_000_000:.6f}"

@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 import ffmpeg
 
-from clip_platform.media import process
-from clip_platform.media.clip_sound import decimal
+from clip_platform.media import process, seeking, source
 from clip_platform.media.ffprobe import describe, streams_of_kind
 from clip_platform.media.information import MediaInfo
 from clip_platform.progress import OnProgress
@@ -87,7 +86,7 @@ class SourceColours:
 
 
 def encode_clip(
-    source: Path,
+    path: Path,
     media: MediaInfo,
     picture: ClipPicture,
     files: ClipFiles,
@@ -102,7 +101,7 @@ def encode_clip(
     Raises:
         ProgramFailed, DeadlineExceeded, StorageFull, MissingProgram.
     """
-    graph = _graph(source, media, picture, files, _colours(source, media.video.index))
+    graph = _graph(path, media, picture, files, _colours(path, media.video.index))
     command = ["ffmpeg", "-v", "warning", "-nostats", "-progress", "pipe:1", *graph.overwrite_output().get_args()]
     duration_s = float(picture.frames / picture.rate)
 
@@ -114,9 +113,9 @@ def encode_clip(
     process.run(command, deadline_s=deadline_s, on_line=note)
 
 
-def _colours(source: Path, index: int) -> SourceColours:
+def _colours(path: Path, index: int) -> SourceColours:
     shown = ["-show_streams"]
-    answer, _ = describe(source, shown, deadline_s=60)
+    answer, _ = describe(path, shown, deadline_s=60)
     stream = next(stream for stream in streams_of_kind(answer, "video") if int(stream["index"]) == index)
     full_range = stream.get("color_range") == "pc" or str(stream.get("pix_fmt", "")).startswith("yuvj")
     return SourceColours(
@@ -124,8 +123,8 @@ def _colours(source: Path, index: int) -> SourceColours:
     )
 
 
-def _graph(source: Path, media: MediaInfo, picture: ClipPicture, files: ClipFiles, colours: SourceColours) -> Any:
-    frames = _on_grid(source, media, picture)
+def _graph(path: Path, media: MediaInfo, picture: ClipPicture, files: ClipFiles, colours: SourceColours) -> Any:
+    frames = _on_grid(path, media, picture)
     shown = _layouts(frames, picture, files.commands, colours)
     outputs = []
     if picture.still_frames:
@@ -138,22 +137,15 @@ def _graph(source: Path, media: MediaInfo, picture: ClipPicture, files: ClipFile
     return ffmpeg.merge_outputs(_video(shown, picture, files), *outputs)
 
 
-def _on_grid(source: Path, media: MediaInfo, picture: ClipPicture) -> Any:
-    """The clip's frames, numbered from 0, in the display raster. The seek aims half a frame early, so that rounding
-    of time stamps cannot lose the first frame."""
-    half = 1 / (2 * picture.rate)
-    seek = max(picture.start_s - half, Fraction(0))
-    length = picture.start_s - seek + picture.frames / picture.rate + _LATE_FRAMES_S
-    opened = ffmpeg.input(
-        process.input_url(source), **process.input_options(), ss=decimal(seek), t=decimal(length), an=None
-    )
-    video = media.video
-    frames = opened[str(video.index)]
-    if picture.start_s > seek:
-        frames = frames.filter("setpts", f"PTS-{decimal(picture.start_s - seek)}/TB")
-    frames = frames.filter("fps", _ratio(picture.rate), start_time=0, round="near")
+def _on_grid(path: Path, media: MediaInfo, picture: ClipPicture) -> Any:
+    """The clip's frames, numbered from 0, in the display raster. A picture that ends up to a second early is held; what
+    is missing beyond that shows in the count of frames."""
+    opened = source.opened(path, seeking.decodable_from(path, media, picture.start_s), an=None)
+    frames = source.picture(opened, media, picture.start_s)
+    frames = frames.filter("fps", source.ratio(picture.rate), start_time=0, round="near")
     frames = frames.filter("tpad", stop_mode="clone", stop_duration=_LATE_FRAMES_S)
     frames = frames.filter("trim", end_frame=picture.frames)
+    video = media.video
     turned = video.rotation_deg in (90, 270)
     decoded = (video.coded_width_px, video.coded_height_px)
     if (decoded[::-1] if turned else decoded) != (video.width_px, video.height_px):
@@ -171,7 +163,7 @@ def _layouts(frames: Any, picture: ClipPicture, commands: Path, colours: SourceC
         part = part.filter("setpts", "PTS-STARTPTS")
         parts.append(_laid_out(part, picture, run, number, commands, colours))
     joined = ffmpeg.concat(*parts, v=1, a=0)
-    return joined.filter("settb", _ratio(1 / picture.rate)).filter("setpts", "N")
+    return joined.filter("settb", source.ratio(1 / picture.rate)).filter("setpts", "N")
 
 
 def _laid_out(
@@ -256,7 +248,7 @@ def _stills(frames: Any, numbers: Sequence[int], folder: Path) -> Any:
 
 
 def _video(frames: Any, picture: ClipPicture, files: ClipFiles) -> Any:
-    sound = ffmpeg.input(process.input_url(files.sound), **process.input_options())["a:0"]
+    sound = source.opened(files.sound)["a:0"]
     tagged = frames.filter(
         "setparams", color_primaries="bt709", color_trc="bt709", colorspace="bt709", range="limited", field_mode="prog"
     )
@@ -268,7 +260,7 @@ def _video(frames: Any, picture: ClipPicture, files: ClipFiles) -> Any:
         "pix_fmt": "yuv420p",
         "g": round(_KEYFRAME_S * picture.rate),
         "threads": _THREADS,
-        "r": _ratio(picture.rate),
+        "r": source.ratio(picture.rate),
         "fps_mode": "cfr",
         "c:a": "copy",
         "f": "mp4",
@@ -281,7 +273,3 @@ def _video(frames: Any, picture: ClipPicture, files: ClipFiles) -> Any:
         "fflags": "+bitexact",
     }
     return ffmpeg.output(tagged, sound, process.input_url(files.video), **options)
-
-
-def _ratio(value: Fraction) -> str:
-    return f"{value.numerator}/{value.denominator}"

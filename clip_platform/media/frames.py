@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import ffmpeg
 
 from clip_platform.errors import DamagedMedia, DeadlineExceeded, ProgramFailed
-from clip_platform.media import process
+from clip_platform.media import process, seeking, source
 from clip_platform.media.information import MediaInfo
 from clip_platform.progress import OnProgress
 
@@ -77,8 +77,9 @@ def fitted_size(info: MediaInfo, width_px: int) -> tuple[int, int]:
 def read_frames(path: Path, info: MediaInfo, feeds: Sequence[Feed], on_progress: OnProgress) -> Iterator[Frame]:
     """Frames of all feeds, the feeds about in step; memory does not grow with the file.
 
-    Within a feed times strictly increase. Damaged stretches are skipped and counted in the log. Closing the iterator
-    early ends the decoder; it must be advanced by one thread.
+    Within a feed times strictly increase; the share done never goes back, although each feed has its own time. Damaged
+    stretches are skipped and counted in the log. Closing the iterator early ends the decoder; one thread at a time may
+    advance it.
 
     Raises:
         DamagedMedia: not one picture can be decoded.
@@ -87,12 +88,13 @@ def read_frames(path: Path, info: MediaInfo, feeds: Sequence[Feed], on_progress:
     """
     pipes = sum(1 if feed.rate else 2 for feed in feeds)
     deadline_s = _LEAST_DEADLINE_S + _DEADLINE_PER_S * float(info.duration_s)
-    seen = False
+    seen, done = False, 0.0
     arguments = functools.partial(_command, path, info, feeds)
     with process.stream(arguments, deadline_s=deadline_s, pipes=pipes) as program:
         for frame in _merged(feeds, info, program.pipes):
             seen = True
-            on_progress(min(float(frame.time_s / info.duration_s), 1.0))
+            done = max(done, min(float(frame.time_s / info.duration_s), 1.0))
+            on_progress(done)
             yield frame
         _finish(path, program, seen)
     on_progress(1.0)
@@ -105,8 +107,8 @@ def frame_picture(path: Path, info: MediaInfo, moment: Fraction, width_px: int) 
         DamagedMedia: there is none that can be decoded.
     """
     wanted = max(Fraction(0), min(moment, info.duration_s - 2 / info.video.frame_rate))
-    # Some containers (MPEG-TS) seek to where no picture can be decoded from, so the last way is from the beginning.
-    for seek_s in (wanted, max(Fraction(0), wanted - 10), None):
+    # A damaged index or key frame: then the picture is found from the beginning.
+    for seek_s in dict.fromkeys((seeking.decodable_from(path, info, wanted), Fraction(0))):
         command = _one_picture(path, info, wanted, seek_s, fitted_size(info, width_px))
         jpeg = process.run(command, deadline_s=_PICTURE_DEADLINE_S).stdout
         if jpeg:
@@ -114,12 +116,8 @@ def frame_picture(path: Path, info: MediaInfo, moment: Fraction, width_px: int) 
     raise DamagedMedia(f"no picture at {float(moment):.1f} s of {path.name} can be decoded; export or upload it again")
 
 
-def _one_picture(
-    path: Path, info: MediaInfo, wanted: Fraction, seek_s: Fraction | None, size: tuple[int, int]
-) -> list[str]:
-    seek = {} if seek_s is None else {"ss": f"{float(seek_s):.6f}"}
-    source = ffmpeg.input(process.input_url(path), an=None, **seek, **process.KEEP_TIMES, **process.input_options())
-    picture = _from_zero(source[str(info.video.index)], info).filter("trim", start=f"{float(wanted):.6f}")
+def _one_picture(path: Path, info: MediaInfo, wanted: Fraction, seek_s: Fraction, size: tuple[int, int]) -> list[str]:
+    picture = source.picture(source.opened(path, seek_s, an=None), info).filter("trim", start=source.decimal(wanted))
     scaled = picture.filter("scale", *size, flags="bicubic")
     options = {"frames:v": 1, "q:v": 3, "format": "image2pipe", "vcodec": "mjpeg", "pix_fmt": "yuvj420p"}
     command = ffmpeg.output(scaled, "pipe:1", **options).global_args("-v", "error", *process.DESPITE_ERRORS)
@@ -128,8 +126,7 @@ def _one_picture(
 
 def _command(path: Path, info: MediaInfo, feeds: Sequence[Feed], names: Sequence[str]) -> list[str]:
     """One input, one decoder, one branch per feed. A feed of every frame takes two pipes: its times, its pictures."""
-    source = ffmpeg.input(process.input_url(path), an=None, **process.KEEP_TIMES, **process.input_options())
-    from_zero = _from_zero(source[str(info.video.index)], info)
+    from_zero = source.picture(source.opened(path, an=None), info)
     branches = from_zero.filter_multi_output("split") if len(feeds) > 1 else [from_zero]
     unused = deque(names)
     outputs = []
@@ -143,20 +140,13 @@ def _command(path: Path, info: MediaInfo, feeds: Sequence[Feed], names: Sequence
 
 
 def _timed(branch: Any, feed: Feed, unused: deque[str]) -> Any:
-    """ffmpeg-python's streams have no type. Sampling comes before scaling: what is not shown is not scaled."""
+    """Sampling comes before scaling: what is not shown is not scaled."""
     if feed.rate is not None:
-        rate = f"{feed.rate.numerator}/{feed.rate.denominator}"
         # Rounding up: frame i is the last one that begins by i / rate. The default rounding shows what comes later.
-        return branch.filter("fps", rate, round="up", start_time=0)
+        return branch.filter("fps", source.ratio(feed.rate), round="up", start_time=0)
     # Only frames that carry metadata are printed, so each is given some first.
     marked = branch.filter("metadata", "add", key="t", value="1")
     return marked.filter("metadata", "print", file=unused.popleft(), direct=1)
-
-
-def _from_zero(picture: Any, info: MediaInfo) -> Any:
-    base = info.video.time_base
-    in_ticks = picture.filter("settb", f"{base.numerator}/{base.denominator}")
-    return in_ticks.filter("setpts", f"PTS-({round(info.container_start_s / base)})")
 
 
 def _finish(path: Path, program: process.Stream, seen: bool) -> None:

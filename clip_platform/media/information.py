@@ -15,7 +15,7 @@ class VideoStream:
     `width_px`, `height_px`: as displayed, after rotation and with square pixels (sample aspect applied), even numbers;
     every picture coordinate in the platform is in this raster. `coded_*`: as stored. `frame_rate`: average frames per
     second. `rotation_deg`: clockwise, 0, 90, 180 or 270. `start_s`: first presentation time, from time zero (the
-    container's start).
+    container's start). `interlaced`: frames hold two fields of different times, which whoever decodes them makes whole.
     """
 
     index: int
@@ -32,6 +32,7 @@ class VideoStream:
     variable_rate: bool
     pixel_format: str
     bit_rate_bps: int | None
+    interlaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

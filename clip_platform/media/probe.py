@@ -201,6 +201,7 @@ def _video_stream(path: Path, picture: Described, answer: Described, start: Frac
     aspect, about_aspect = _sample_aspect(picture)
     times = _times_of(answer, index, base)
     rate, variable = _rate(picture, times, base)
+    interlaced = picture.get("field_order") in ("tt", "bb", "tb", "bt")
     shown = (_even(width * aspect), _even(Fraction(height)))
     shown_width, shown_height = shown if rotation in (0, 180) else shown[::-1]
     stream = VideoStream(
@@ -218,12 +219,12 @@ def _video_stream(path: Path, picture: Described, answer: Described, start: Frac
         variable_rate=variable,
         pixel_format=str(picture.get("pix_fmt", "unknown")),
         bit_rate_bps=whole_number(picture.get("bit_rate")),
+        interlaced=interlaced,
     )
     others = [s for s in streams_of_kind(answer, "video") if not _is_still(s) and s["index"] != index]
     about_others = [f"{len(others) + 1} pictures: stream {index} is used, the others are not"] if others else []
     about_rate = ["the frame rate varies; times follow each frame's own time stamp"] if variable else []
-    interlaced = picture.get("field_order") in ("tt", "bb", "tb", "bt")
-    about_fields = ["the picture is interlaced; edges in motion may look combed"] if interlaced else []
+    about_fields = ["the picture is interlaced; each two fields become one frame"] if interlaced else []
     return stream, [*about_others, *about_rotation, *about_aspect, *about_rate, *about_fields]
 
 

@@ -50,11 +50,6 @@ MOST_PIXELS = 16384 * 8192
 DESPITE_ERRORS = ("-max_error_rate", "1")
 """For ffmpeg as a decoder: damaged parts are skipped, however many there are."""
 
-KEEP_TIMES = {"copyts": None}
-"""An input option (of ffmpeg-python) that leaves time stamps as they are in the file; subtract
-`MediaInfo.container_start_s` from them. In some containers (MPEG-TS) ffmpeg's own zero is where the first stream *in
-use* starts, so it differs between a run that reads the sound and one that reads the picture."""
-
 _MOST_BYTES_AT_ONCE = 1024**3
 _INPUTS_FAULT = re.compile(
     r"Invalid data found|Error while decoding|Error submitting packet|Cannot determine format of input|"

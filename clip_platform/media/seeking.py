@@ -12,6 +12,7 @@ from clip_platform.media.information import MediaInfo
 
 _WITHOUT_INDEX = frozenset({"mpegts", "mpeg", "mpegvideo", "h264", "hevc", "m4v"})
 _BACK_S = (12, 60, 600)
+_SOUND_BACK_S = 3
 _DEADLINE_S = 60.0
 
 
@@ -34,6 +35,11 @@ def decodable_from(path: Path, info: MediaInfo, moment: Fraction) -> Fraction:
         if len(before) > 1:
             return max(Fraction(0), before[-1] - 1 / info.video.frame_rate)
     return Fraction(0)
+
+
+def audible_from(info: MediaInfo, moment: Fraction) -> Fraction:
+    """The same for sound alone. Without an index a seek goes by the picture, beside which sound lies within seconds."""
+    return max(Fraction(0), moment - (_SOUND_BACK_S if info.container in _WITHOUT_INDEX else 0))
 
 
 def _key_frames(path: Path, info: MediaInfo, since: Fraction, until: Fraction) -> list[Fraction]:

@@ -12,10 +12,10 @@ from clip_platform.progress import OnProgress, part_of
 from clip_platform.rendering.clips import RenderedClip, RenderedClips
 from clip_platform.rendering.plan import ClipPlan
 from clip_platform.rendering.render import RenderedFiles, render_clip
-from clip_platform.resources.attempts import StageRun, fingerprint_of
+from clip_platform.resources.stage_run import StageRun, fingerprint_of
 from clip_platform.storage import artifacts
 
-RENDERING_VERSION = "1"
+RENDERING_VERSION = "2"
 """Changes whenever the same plan may give other pixels or sound."""
 
 

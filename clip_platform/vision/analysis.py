@@ -32,7 +32,7 @@ def watch(path: Path, info: MediaInfo, detector: FaceDetector, on_progress: OnPr
         DamagedMedia, DeadlineExceeded, ProgramFailed, MissingProgram: see `read_frames`.
     """
     feeds = feeds_of(info.video, needs_colour=detector.needs_colour)
-    with closing(read_frames(path, info, feeds, _never_back(on_progress))) as frames:  # type: ignore[type-var]
+    with closing(read_frames(path, info, feeds, on_progress)) as frames:  # type: ignore[type-var]
         return analyse(frames, info, detector)
 
 
@@ -66,18 +66,6 @@ def analyse(frames: Iterable[Frame], info: MediaInfo, detector: FaceDetector) ->
     return shots, FaceTracks(
         info.video.width_px, info.video.height_px, SAMPLE_RATE, count, detector.name, tuple(tracks)
     )
-
-
-def _never_back(on_progress: OnProgress) -> OnProgress:
-    """The feeds run only about in step, and each tells its own time."""
-    furthest = 0.0
-
-    def report(share: float) -> None:
-        nonlocal furthest
-        furthest = max(furthest, share)
-        on_progress(furthest)
-
-    return report
 
 
 def _follow(frame: Frame, finder: ShotFinder, follower: FaceFollower) -> None:

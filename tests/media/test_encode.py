@@ -296,3 +296,62 @@ def test_commands_move_the_crop_half_a_frame_early_and_only_when_it_moves():
     text = crop_commands("crop@a", ((5, 0), (5, 0), (6, 0), (6, 2)), Fraction(25))
 
     assert text == "0.060000 crop@a x 6;\n0.100000 crop@a y 2;\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "sound_later_s", "options"),
+    [
+        ("late.ts", 0.0, ("-c:v", "libx264", "-bf", "2", "-output_ts_offset", "40")),
+        ("late.mpg", 0.0, ("-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-r", "25", "-f", "vob")),
+        ("picture-first.ts", 0.4, ("-c:v", "libx264", "-af", "asetpts=PTS+0.4/TB")),
+        ("sound-first.ts", -0.4, ("-c:v", "libx264", "-vf", "setpts=PTS+0.4/TB")),
+    ],
+)
+def test_clips_of_streams_without_an_index_are_exact_in_picture_and_sound(tmp_path, name, sound_later_s, options):
+    """Key frames are 5 s apart and clocks start anywhere; a click belongs to the third frame of the clip."""
+    rate = Fraction(25 if name.endswith("mpg") else 10)  # MPEG-2 knows no slow rates
+    first = round(Fraction(9 if rate == 25 else 18) * rate)
+    click_s = first / rate + 2 / rate - Fraction(sound_later_s).limit_denominator(10)
+    click = f"aevalsrc='0.002*sin(3000*t)+0.8*sin(2764*t)*between(t,{float(click_s)},{float(click_s) + 0.01})':d=25"
+    source = make_coded(
+        tmp_path / name, "-g", str(5 * rate), *options, frames=250, rate=str(rate), sound=f"{click}:s=48000"
+    )
+    media = probe(source)
+
+    clip = with_sound(source, picture(media.video.start_s + first / rate, frames=10, rate=rate), tmp_path)
+
+    heard = np.abs(samples_of(clip)[:, 0])
+    assert numbers_in(frames_of(clip, WIDTH_PX, HEIGHT_PX)) == list(range(first, first + 10))
+    assert np.argmax(heard > heard.max() / 2) / 48000 == pytest.approx(float(2 / rate), abs=0.03)
+
+
+def test_interlaced_frames_are_made_whole(encode, tmp_path):
+    """A bar that jumps from field to field: combed lines differ from both their neighbours."""
+    bar = "nullsrc=s=320x180:r=60:d=2,format=gray,geq=lum='if(lt(mod(X+N*12,100),20),235,60)'"
+    source = tmp_path / "fields.mkv"
+    inputs = ["-f", "lavfi", "-i", bar, "-f", "lavfi", "-i", "sine=d=2"]
+    fields = [
+        "-vf",
+        "interlace=lowpass=off",
+        "-c:v",
+        "libx264",
+        "-flags",
+        "+ildct+ilme",
+        "-qp",
+        "0",
+        "-x264-params",
+        "tff=1",
+    ]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, *fields, str(source)], check=True)
+    assert probe(source).video.interlaced
+
+    clip = encode(source, picture(frames=20), tmp_path)
+
+    assert combing(frames_of(source, 320, 180)) > 3
+    assert combing(frames_of(clip, 320, 180)) < 1
+
+
+def combing(frames: np.ndarray) -> float:
+    """How much each line differs from the mean of the two beside it, in grey levels."""
+    lines = frames.astype(float)
+    return float(np.abs(lines[:, 1:-1] - (lines[:, :-2] + lines[:, 2:]) / 2).mean())
