@@ -12,7 +12,7 @@ from clip_platform.delivery.timeline import TimelineData
 from clip_platform.media.frames import frame_picture
 from clip_platform.media.information import MediaInfo
 from clip_platform.rendering.clips import RenderedClips
-from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.speech.acoustics import AcousticFeatures
 from clip_platform.vision.tracks import FaceTracks
@@ -39,7 +39,7 @@ def faces(run: StageRun, tracks: FaceTracks) -> dg.MetadataValue:
     middle = len(longest.boxes) // 2
     moment = tracks.time_of(longest.first_sample + middle)
     picture = frame_picture(run.source(), info, moment, _FRAME_WIDTH_PX)
-    boxes = [box for _track, box in tracks.boxes_at(moment)]
+    boxes = [box for _track, box in tracks.boxes_at(moment, longest.shot_index)]
     return _image(pictures.boxes_on(picture, boxes, tracks.width_px), "faces")
 
 

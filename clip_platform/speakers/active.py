@@ -1,7 +1,4 @@
-"""Who speaks: the face on display, and of several the one whose mouth moves with the voice. Types and arithmetic only.
-
-A face alone on display is taken to be the speaker: whether it listens to somebody off screen is not told apart.
-"""
+"""Who speaks: the face on display, and of several the one whose mouth moves with the voice. Arithmetic only."""
 
 from __future__ import annotations
 
@@ -32,7 +29,8 @@ LEAST_SAMPLES = 3
 def find_turns(transcript: Transcript, acoustics: AcousticFeatures, faces: FaceTracks, shots: Shots) -> SpeakerTurns:
     """Stretches of speech, cut at changes of shot, each with its speaker as far as the picture tells.
 
-    One face: on screen. None: off screen. Several: the one whose mouth moves more while it is loud than while it is
+    One face: on screen, even where it only listens to somebody off screen: mouths are compared, never judged alone.
+    None: off screen. Several: the one whose mouth moves more while it is loud than while it is
     quiet (`contrast`), if it leads the next one clearly; else unknown.
     """
     by_shot: Mapping[int, list[FaceTrack]] = _by_shot(faces.tracks)

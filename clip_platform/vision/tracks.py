@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -38,10 +39,12 @@ class Shots:
 
     def at(self, moment: Fraction) -> Shot:
         """The shot on display at `moment`; before the first and after the last one the nearest."""
-        for shot in self.shots:
-            if moment < shot.span.end:
-                return shot
-        return self.shots[-1]
+        return self.shots[self.index_at(moment)]
+
+    def index_at(self, moment: Fraction) -> int:
+        """The number of that shot, as `FaceTrack.shot_index` counts."""
+        after = bisect_right(self.shots, moment, key=lambda shot: shot.span.start)
+        return max(0, after - 1)
 
 
 @dataclass(frozen=True, slots=True)
