@@ -10,10 +10,10 @@ import dagster as dg
 from clip_platform.assets.uploaded import uploaded_video
 from clip_platform.jobs import STEPS, process_video
 from clip_platform.resources.artifacts import ArtifactIOManager
-from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.failures import failed_runs
 from clip_platform.sensors.uploads import finished_uploads

@@ -7,7 +7,7 @@ from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.delivery import tables
 from clip_platform.media.information import MediaInfo
-from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.scoring.features import ClipFeatures, compute_features
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.scoring.verdicts import feature_problems, score_problems

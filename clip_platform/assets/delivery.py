@@ -15,8 +15,7 @@ from clip_platform.delivery.timeline import TimelineData, timeline_data
 from clip_platform.delivery.verdicts import left_out_problems, nothing_published_problems
 from clip_platform.media.information import MediaInfo
 from clip_platform.rendering.clips import RenderedClips
-from clip_platform.resources.attempts import StageRun
-from clip_platform.resources.publishing import publish_rows
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.selection.candidates import ClipCandidates
 from clip_platform.selection.choice import SelectedClips
@@ -84,6 +83,8 @@ def _packages_metadata(packages: ClipPackages, run: StageRun) -> dict[str, objec
 def _published_clips(
     run: StageRun, packages: ClipPackages, selected: SelectedClips, scores: ClipScores
 ) -> PublishedClips:
+    from clip_platform.resources.publishing import publish_rows
+
     published = publish(packages)
     publish_rows(run.attempt, published, packages, selected, scores.model)
     return published

@@ -16,8 +16,8 @@ from clip_platform.rendering.verdicts import (
     loudness_problems,
     no_clip_problems,
 )
-from clip_platform.resources.attempts import StageRun
 from clip_platform.resources.clips import RENDERING_VERSION, render_all
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.selection.choice import SelectedClips
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speech.transcript import Transcript

@@ -8,7 +8,7 @@ from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.delivery import tables
 from clip_platform.media.audio import AudioReader
 from clip_platform.media.information import AudioTrack
-from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.speech.acoustics import AcousticFeatures
 from clip_platform.speech.transcript import Transcript
 from clip_platform.speech.transcription import transcribe

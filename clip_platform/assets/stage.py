@@ -18,8 +18,9 @@ from clip_platform.assets.failures import as_dagster_failure
 from clip_platform.errors import CheckFailed, ClipPlatformError
 from clip_platform.media.process import stderr_log
 from clip_platform.partitions import videos
-from clip_platform.resources.attempts import StageRun, VideosResource, fingerprint_of
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.stage_run import StageRun, fingerprint_of
+from clip_platform.resources.videos import VideosResource
 
 OWNER = "team:clip-platform"
 RECOMPUTE_TAG = "recompute"
@@ -147,7 +148,6 @@ def _check_spec(product: Product, check: Check) -> dg.AssetCheckSpec:
         asset=dg.AssetKey(product.name),
         description=check.description,
         blocking=check.blocking,
-        partitions_def=videos,
     )
 
 

@@ -6,7 +6,7 @@ from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.media.information import MediaInfo
-from clip_platform.resources.attempts import StageRun
+from clip_platform.resources.stage_run import StageRun
 from clip_platform.vision.analysis import watch
 from clip_platform.vision.tracks import FaceTracks, Shots
 from clip_platform.vision.verdicts import face_problems, shot_problems

@@ -29,6 +29,13 @@ _SUBMITTED = text("""
 _ADMIT = text("""
     update videos set state = 'admitted', updated_at = now()
     where id = any(:video_ids) and state = 'submitted' returning id""")
+_UNTAKEN = text("""
+    select tenant_id, id, attempt, name from videos
+    where state = 'admitted' and updated_at < now() - make_interval(secs => :older_than_s)
+        and not exists (select from leases where leases.video_id = videos.id)
+    order by updated_at, id limit :limit""")
+_RETURN = text("""
+    update videos set state = 'submitted', updated_at = now() where id = any(:video_ids) and state = 'admitted'""")
 _IN_FLIGHT = text("select count(*) from videos where state in ('admitted', 'processing')")
 
 
@@ -42,6 +49,20 @@ def admit(db: Database, video_ids: Sequence[str]) -> list[str]:
     """Marks waiting videos as admitted; returns those that were still waiting."""
     with db.across_tenants() as connection:
         return list(connection.execute(_ADMIT, {"video_ids": list(video_ids)}).scalars())
+
+
+def untaken(db: Database, older_than_s: float, limit: int = 100) -> list[WaitingVideo]:
+    """Videos admitted for that long that no run has taken a lease on: their run may be queued, or lost."""
+    with db.across_tenants() as connection:
+        return [
+            WaitingVideo(*row) for row in connection.execute(_UNTAKEN, {"older_than_s": older_than_s, "limit": limit})
+        ]
+
+
+def give_back(db: Database, video_ids: Sequence[str]) -> None:
+    """Admitted videos wait again."""
+    with db.across_tenants() as connection:
+        connection.execute(_RETURN, {"video_ids": list(video_ids)})
 
 
 def in_flight(db: Database) -> int:

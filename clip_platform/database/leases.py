@@ -85,6 +85,16 @@ def acquire(db: Database, tenant_id: str, video_id: str, run_id: str, holder: Ho
         connection.execute(_TAKE_FREE if held is None else _TAKE_OVER, values)
 
 
+def refuse_if_held(db: Database, tenant_id: str, video_id: str) -> None:
+    """
+    Raises:
+        AlreadyRunning: a live run works on the video.
+    """
+    lease = held(db, tenant_id, video_id)
+    if lease is not None:
+        raise AlreadyRunning(_who_holds(lease))
+
+
 def renew(db: Database, tenant_id: str, video_id: str, run_id: str, ttl_s: float) -> bool:
     """Whether the run still holds the lease, which then holds for another `ttl_s`."""
     with db.tenant_transaction(tenant_id) as connection:

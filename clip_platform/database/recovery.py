@@ -20,13 +20,13 @@ _FAILED = text("select tenant_id, id from videos where state = 'failed' order by
 _RESUBMIT = text("""
     update videos set state = 'submitted', updated_at = now()
     where id = :video_id and state = 'failed' and error_class <> 'Interrupted'""")
+# An attempt that never began counts too: the next run's key has to differ from the one that was asked for already.
 _END = text("""
     update videos
-    set state = :state, failures = failures + :counted, error_class = :error_class, error_message = :message,
-        error_detail = '', attempt_token = null, updated_at = now()
+    set state = :state, attempt = :attempt, failures = failures + :counted, error_class = :error_class,
+        error_message = :message, error_detail = '', attempt_token = null, updated_at = now()
     where id = :video_id""")
-_DROP_LEASE = text("delete from leases where video_id = :video_id")
-_WORKED_ON = (VideoState.ADMITTED, VideoState.PROCESSING)
+_DROP_LEASE = text("delete from leases where video_id = :video_id and run_id = :run_id")
 
 
 def failed(db: Database, limit: int = 100) -> list[FailedVideo]:
@@ -54,20 +54,22 @@ def abandon(db: Database, tenant_id: str, video_id: str, run_id: str, reason: st
             return False
         state = VideoState.DEAD_LETTERED if video.failures + 1 >= MAX_ATTEMPTS else VideoState.FAILED
         values = {"state": state.value, "counted": 1, "error_class": "Abandoned", "message": reason}
-        connection.execute(_END, {"video_id": video_id, **values})
-        connection.execute(_DROP_LEASE, {"video_id": video_id})
+        begun = video.attempt + int(never_joined)
+        connection.execute(_END, {"video_id": video_id, "attempt": begun, **values})
+        connection.execute(_DROP_LEASE, {"video_id": video_id, "run_id": run_id})
     return True
 
 
-def interrupt(db: Database, tenant_id: str, video_id: str) -> None:
-    """Records that a person stopped the attempt; it is not tried again by itself."""
+def interrupt(db: Database, tenant_id: str, video_id: str, run_id: str) -> None:
+    """Records that a person stopped this run's attempt; it is not tried again by itself. Other runs are left alone."""
     with db.tenant_transaction(tenant_id) as connection:
         video = videos.locked(connection, video_id)
-        if video.state in _WORKED_ON:
+        holds_lease = connection.execute(_DROP_LEASE, {"video_id": video_id, "run_id": run_id}).rowcount == 1
+        own = video.state is VideoState.PROCESSING and video.run_id == run_id
+        if own or (video.state is VideoState.ADMITTED and holds_lease):
             message = "stopped by a person; run the same command again to go on"
             values = {"state": "failed", "counted": 0, "error_class": "Interrupted", "message": message}
-            connection.execute(_END, {"video_id": video_id, **values})
-        connection.execute(_DROP_LEASE, {"video_id": video_id})
+            connection.execute(_END, {"video_id": video_id, "attempt": video.attempt, **values})
 
 
 def is_worked_on(db: Database, tenant_id: str, video_id: str, run_id: str) -> bool:

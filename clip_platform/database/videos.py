@@ -50,6 +50,7 @@ _REGISTER = text(f"""
     returning {_COLUMNS}""")  # noqa: S608
 _BY_SOURCE = text(f"""
     select {_COLUMNS} from videos where source_sha256 = :sha256 and name = :name order by id desc limit 1""")  # noqa: S608
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
 _BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")  # noqa: S608
 _BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")  # noqa: S608
 _PAGE = text(f"""
@@ -93,7 +94,10 @@ def register(
     state: VideoState = VideoState.SUBMITTED,
 ) -> VideoRow:
     """A new video. `preferences` are validated before, by `upload.preferences`; a caller that starts the run itself
-    registers it as `admitted`, so that no sensor does."""
+    registers it as `admitted`, so that no sensor does.
+
+    Of two callers with the same bytes and name at once, the second gets the first one's video.
+    """
     values = {
         "video_id": video_id,
         "tenant_id": tenant_id,
@@ -105,7 +109,9 @@ def register(
         "state": state.value,
     }
     with db.tenant_transaction(tenant_id) as connection:
-        return _row(connection.execute(_REGISTER, values).one())
+        connection.execute(_ONE_AT_A_TIME, {"what": f"{tenant_id}/{source.sha256}/{values['name']}"})
+        found = connection.execute(_BY_SOURCE, {"sha256": source.sha256, "name": values["name"]}).one_or_none()
+        return _row(found if found is not None else connection.execute(_REGISTER, values).one())
 
 
 def find_by_source(db: Database, tenant_id: str, sha256: str, name: str) -> VideoRow | None:

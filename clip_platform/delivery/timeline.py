@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from clip_platform.media.information import MediaInfo
 from clip_platform.scoring.scorer import ClipScores
-from clip_platform.scoring.sight import face_spans
 from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
 from clip_platform.selection.choice import SelectedClips
 from clip_platform.speech.acoustics import AcousticFeatures
@@ -55,6 +54,8 @@ def timeline_data(
     selected: SelectedClips,
 ) -> TimelineData:
     """Everything a timeline shows, thinned so that its size does not grow with the video."""
+    from clip_platform.scoring.sight import face_spans
+
     duration_s = float(media.duration_s)
     finest_s = duration_s / MOST_POINTS
     value_of = {score.candidate_id: score.value for score in scores.scores}

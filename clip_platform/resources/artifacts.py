@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from clip_platform.resources.attempts import VideosResource
+from clip_platform.resources.videos import VideosResource
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):

@@ -1,39 +1,27 @@
-"""One run's hold on one video: its row, its lease, its results and its progress, as plain objects.
+"""One run's hold on one video: its row, its results and its progress, as a plain object.
 
-The database decides who may write (the attempt's token), the object store keeps the bytes. No Dagster beyond
-configuration.
+The database decides who may write (the attempt's token), the object store keeps the bytes.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import dagster as dg
-
-from clip_platform.database import leases, progress, recovery, results, videos
+from clip_platform.database import leases, progress, results, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
-from clip_platform.errors import ClipPlatformError, InvalidInput, PermanentError, Superseded
+from clip_platform.errors import ClipPlatformError, PermanentError, Superseded
 from clip_platform.identifiers import StoredObject
-from clip_platform.progress import OnProgress, throttled
-from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
-from clip_platform.resources.heartbeat import keep_lease
 from clip_platform.storage import artifacts
+from clip_platform.storage.objects import ObjectStore
 from clip_platform.storage.workspace import Workspace
 from clip_platform.upload.preferences import Preferences
 
 T = TypeVar("T")
-
-
-def fingerprint_of(asset: str, code_version: str, needs: Mapping[str, str], settings: Mapping[str, object]) -> str:
-    """Key of a checkpoint: 32 hex digits over everything the result depends on, `needs` being content digests."""
-    text = json.dumps([asset, code_version, dict(needs), dict(settings)], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass
@@ -69,7 +57,7 @@ class VideoAttempt:
         """
         result = results.current(self.database, self.tenant_id, self.video.video_id, asset)
         if result is None:
-            raise _never_made(asset, self.video.video_id)
+            raise never_made(asset, self.video.video_id)
         return result
 
     def digest_of(self, asset: str) -> str:
@@ -132,116 +120,20 @@ class VideoAttempt:
                 self.workspace.keep(path, "logs", path.name)
 
 
-@dataclass
-class StageRun:
-    """What a stage's declarations see of the run they are part of."""
+@contextmanager
+def joined(
+    database: Database, store: ObjectStore, scratch: Path, tenant_id: str, video_id: str, run_id: str
+) -> Iterator[VideoAttempt]:
+    """The run's attempt at the video, which is begun unless it is the current one; scratch is removed afterwards.
 
-    stage: str
-    attempt: VideoAttempt
-    speech_recognizer: SpeechRecognizerResource
-    face_detector: FaceDetectorResource
-    scorer: ScorerResource
-    recompute: bool = False
-    _assets: Sequence[str] = ()
-
-    @property
-    def video(self) -> VideoRow:
-        return self.attempt.video
-
-    @property
-    def preferences(self) -> Preferences:
-        return self.attempt.preferences
-
-    @property
-    def workspace(self) -> Workspace:
-        return self.attempt.workspace
-
-    def source(self) -> Path:
-        return self.attempt.source()
-
-    def value(self, asset: str, cls: type[T]) -> T:
-        """The current value of an asset of this video."""
-        return self.attempt.load(self.attempt.current(asset), cls)
-
-    @property
-    def on_progress(self) -> OnProgress:
-        """Reports the share done of the assets being made."""
-        return throttled(lambda share: self._report(min(share, 0.999)))
-
-    def begin(self, assets: Sequence[str]) -> None:
-        self._assets = tuple(assets)
-        self._report(0.0)
-
-    def finish(self, assets: Sequence[str], *, resumed: bool) -> None:
-        self._assets = tuple(assets)
-        self._report(1.0, "resumed" if resumed else "")
-
-    def _report(self, share: float, message: str = "") -> None:
-        for asset in self._assets:
-            self.attempt.report(self.stage, asset, share, message)
+    Raises:
+        Superseded: a newer run has begun an attempt since this one did.
+    """
+    token = videos.join_attempt(database, tenant_id, video_id, run_id)
+    video = videos.get(database, tenant_id, video_id)
+    with Workspace(store, scratch, tenant_id, video_id) as workspace:
+        yield VideoAttempt(database, workspace, video, run_id, token)
 
 
-class VideosResource(dg.ConfigurableResource):
-    """Where videos' rows and bytes are, and where a step may put temporary files."""
-
-    database: dg.ResourceDependency[DatabaseResource]
-    object_store: dg.ResourceDependency[ObjectStoreResource]
-    scratch: str
-
-    @contextmanager
-    def attempt(self, video_id: str, run_id: str) -> Iterator[VideoAttempt]:
-        """Joins the run's attempt at the video, or begins one.
-
-        Raises:
-            AlreadyRunning: another live process works on the video.
-            Superseded: a newer run has begun an attempt since this one did.
-            InvalidInput: there is no such video.
-        """
-        tenant_id = self.tenant_of(video_id)
-        # the lease first: beginning an attempt fences the older one, which may be alive and well
-        keep_lease(self.database.get(), tenant_id, video_id, run_id)
-        with self._joined(tenant_id, video_id, run_id) as attempt:
-            yield attempt
-
-    def committed(self, video_id: str, run_id: str, asset: str, fingerprint: str, value: Any) -> StoredObject:
-        """Commits one value of a run's attempt; for the IO manager."""
-        with self._joined(self.tenant_of(video_id), video_id, run_id) as attempt:
-            return attempt.commit(asset, fingerprint, value)
-
-    def loaded(self, video_id: str, asset: str, cls: type[T]) -> T:
-        """The current value of an asset."""
-        result = results.current(self.database.get(), self.tenant_of(video_id), video_id, asset)
-        if result is None:
-            raise _never_made(asset, video_id)
-        return artifacts.decode(cls, self.object_store.get().get_bytes(result.artifact))
-
-    def abandon(self, video_id: str, run_id: str, reason: str, attempt: int | None = None) -> bool:
-        """Records that a run died without a word; False when the video is not that run's any more."""
-        return recovery.abandon(self.database.get(), self.tenant_of(video_id), video_id, run_id, reason, attempt)
-
-    def resubmit(self, failed: Sequence[recovery.FailedVideo]) -> list[str]:
-        """Submits videos again; ids of those that were still waiting for it."""
-        database = self.database.get()
-        return [one.video_id for one in failed if recovery.resubmit(database, one.tenant_id, one.video_id)]
-
-    def tenant_of(self, video_id: str) -> str:
-        """
-        Raises:
-            InvalidInput: there is no such video.
-        """
-        tenant_id = videos.tenant_of(self.database.get(), video_id)
-        if tenant_id is None:
-            raise InvalidInput(f"video {video_id} is not in the database; submit it first, or delete its partition")
-        return tenant_id
-
-    @contextmanager
-    def _joined(self, tenant_id: str, video_id: str, run_id: str) -> Iterator[VideoAttempt]:
-        database = self.database.get()
-        token = videos.join_attempt(database, tenant_id, video_id, run_id)
-        video = videos.get(database, tenant_id, video_id)
-        with Workspace(self.object_store.get(), Path(self.scratch), tenant_id, video_id) as workspace:
-            yield VideoAttempt(database, workspace, video, run_id, token)
-
-
-def _never_made(asset: str, video_id: str) -> PermanentError:
+def never_made(asset: str, video_id: str) -> PermanentError:
     return PermanentError(f"{asset} of video {video_id} was never made; materialise it first")

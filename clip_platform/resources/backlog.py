@@ -1,12 +1,16 @@
 """What sensors may see of the videos: ids, tenants and states, through a database role that can read nothing else."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from clip_platform.database import backlog, leases, recovery
-from clip_platform.database.backlog import WaitingVideo
 from clip_platform.resources.connections import DatabaseResource
+
+if TYPE_CHECKING:
+    from clip_platform.database.backlog import WaitingVideo
+    from clip_platform.database.leases import Lease
+    from clip_platform.database.recovery import FailedVideo
 
 
 class BacklogResource(dg.ConfigurableResource):
@@ -15,20 +19,28 @@ class BacklogResource(dg.ConfigurableResource):
     database: dg.ResourceDependency[DatabaseResource]
     slots: int
 
-    def take(self) -> list[WaitingVideo]:
+    def take(self) -> list["WaitingVideo"]:
         """Videos that fit into free slots, round-robin over tenants, oldest first; not yet marked as admitted."""
+        from clip_platform.database import backlog
+
         database = self.database.get()
         free = self.slots - backlog.in_flight(database)
         return backlog.submitted(database, free) if free > 0 else []
 
     def admit(self, video_ids: Sequence[str]) -> list[str]:
         """Those of the videos that were still waiting, now admitted."""
+        from clip_platform.database import backlog
+
         return backlog.admit(self.database.get(), video_ids)
 
-    def failed(self) -> list[recovery.FailedVideo]:
+    def failed(self) -> list["FailedVideo"]:
         """Videos that failed for a reason that may pass."""
+        from clip_platform.database import recovery
+
         return recovery.failed(self.database.get())
 
-    def lapsed(self) -> list[leases.Lease]:
+    def lapsed(self) -> list["Lease"]:
         """Videos whose run stopped renewing its lease."""
+        from clip_platform.database import leases
+
         return leases.lapsed(self.database.get())

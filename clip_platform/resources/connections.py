@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from clip_platform.database.connection import Database, address
 from clip_platform.errors import InvalidSetting
-from clip_platform.storage.objects import ObjectStore, open_store
+
+if TYPE_CHECKING:
+    from clip_platform.database.connection import Database
+    from clip_platform.storage.objects import ObjectStore
 
 
 class DatabaseResource(dg.ConfigurableResource):
@@ -30,6 +33,8 @@ class DatabaseResource(dg.ConfigurableResource):
                 "no database server is configured; set CLIP_PLATFORM_DATABASE_HOST and the roles' passwords, or start "
                 "the platform with `clip-platform up`"
             )
+        from clip_platform.database.connection import address
+
         return database_at(address(self.role, self.password, self.host, self.port, self.name))
 
 
@@ -44,9 +49,13 @@ class ObjectStoreResource(dg.ConfigurableResource):
 
 @cache
 def database_at(url: str) -> Database:
+    from clip_platform.database.connection import Database
+
     return Database(url)
 
 
 @cache
 def store_at(url: str) -> ObjectStore:
+    from clip_platform.storage.objects import open_store
+
     return open_store(url)

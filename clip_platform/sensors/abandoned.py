@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.endings import end_run
 
 _INTERVAL_S = 15

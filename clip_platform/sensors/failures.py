@@ -3,8 +3,8 @@
 import dagster as dg
 
 from clip_platform.jobs import process_video
-from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.uploads import ATTEMPT_TAG
 
 

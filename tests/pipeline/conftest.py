@@ -16,9 +16,9 @@ import pytest
 from clip_platform.database import roles
 from clip_platform.evaluation.sample_talk import make_sample_talk
 from clip_platform.evaluation.script import LINES
-from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
+from clip_platform.resources.videos import VideosResource
 from tests.conftest import MigratedServer
 
 OPTIONS = ("--clips", "1", "--min-s", "3", "--max-s", "8")

@@ -10,8 +10,8 @@ from clip_platform.database.leases import Holder
 from clip_platform.database.videos import VideoRow
 from clip_platform.definitions import build_definitions
 from clip_platform.identifiers import StoredObject, new_ulid
-from clip_platform.resources.attempts import VideosResource
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.upload.states import VideoState

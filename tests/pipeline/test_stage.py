@@ -17,8 +17,9 @@ from clip_platform.errors import NoSpeech
 from clip_platform.identifiers import StoredObject, new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
-from clip_platform.resources.attempts import StageRun, VideosResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.stage_run import StageRun
+from clip_platform.resources.videos import VideosResource
 from clip_platform.upload.states import VideoState
 
 
