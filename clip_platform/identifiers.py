@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 def new_ulid() -> str:
@@ -16,10 +14,6 @@ def new_ulid() -> str:
     (https://github.com/ulid/spec)."""
     value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
-
-
-def is_ulid(text: str) -> bool:
-    return _ULID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

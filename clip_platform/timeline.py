@@ -69,11 +69,6 @@ class Span:
         return float(shared.duration_s / union)
 
 
-def frame_at(moment: Fraction, rate: Fraction) -> int:
-    """Index of the frame on display at `moment` at a constant `rate` (frames per second): `floor(moment * rate)`."""
-    return math.floor(moment * rate)
-
-
 def first_frame_from(moment: Fraction, rate: Fraction) -> int:
     """Index of the first frame that starts at or after `moment`: what an accurate seek to `moment` lands on."""
     return math.ceil(moment * rate)

@@ -116,14 +116,19 @@ def caption_error_s(blocks: Sequence[CaptionBlock], rate: Fraction) -> float:
     return float(max(errors, default=Fraction(0)))
 
 
-def spoken_in(words: Sequence[Word], grid: FrameGrid) -> tuple[Word, ...]:
+def ends_sentence(text: str) -> bool:
+    """Whether the text says so itself, also within quotes or brackets."""
+    return text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
+
+
+def _spoken_in(words: Sequence[Word], grid: FrameGrid) -> tuple[Word, ...]:
     """Words of which at least half lies in the clip."""
     return tuple(word for word in words if grid.span.contains(word.span.middle))
 
 
 def _on_frames(words: Sequence[Word], grid: FrameGrid) -> list[CaptionWord]:
     """Each word on its nearest frames, in order, at least one frame each."""
-    kept = [(text, word) for word in spoken_in(words, grid) if (text := _clean(word.text))]
+    kept = [(text, word) for word in _spoken_in(words, grid) if (text := _clean(word.text))]
     firsts: list[int] = []
     for _, word in kept:
         earliest = firsts[-1] + 1 if firsts else 0
@@ -153,10 +158,9 @@ def _phrases(words: Sequence[CaptionWord], rate: Fraction) -> list[list[CaptionW
 
 def _ends_phrase(phrase: Sequence[CaptionWord], following: CaptionWord, rate: Fraction) -> bool:
     last = phrase[-1]
-    written = last.text.rstrip(_CLOSING)
-    if written.endswith(_SENTENCE_ENDS) or (following.first_frame - last.end_frame) / rate >= _PAUSE_S:
+    if ends_sentence(last.text) or (following.first_frame - last.end_frame) / rate >= _PAUSE_S:
         return True
-    return written.endswith(_CLAUSE_ENDS) and len(phrase) > 1
+    return last.text.rstrip(_CLOSING).endswith(_CLAUSE_ENDS) and len(phrase) > 1
 
 
 def _groups(phrase: Sequence[CaptionWord], area: CaptionArea, width_of: TextWidth) -> list[tuple[CaptionWord, ...]]:

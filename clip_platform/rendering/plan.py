@@ -13,7 +13,6 @@ from clip_platform.rendering.captions import (
     caption_area,
     caption_blocks,
     caption_error_s,
-    spoken_in,
 )
 from clip_platform.rendering.clips import LayoutRun
 from clip_platform.rendering.framing import Framing, Picture, frame_clip, picture_for
@@ -92,8 +91,7 @@ def plan_clip(
     picture = picture_for(media.video.width_px, media.video.height_px, ASPECTS[preferences.aspect])
     framing = frame_clip(grid, picture, shots, faces, turns)
     area = caption_area(width_px, height_px)
-    words = spoken_in(transcript.words, grid)
-    blocks = caption_blocks(words, grid, area, typeface.text_width_px)
+    blocks = caption_blocks(transcript.words, grid, area, typeface.text_width_px)
     burned = preferences.caption_style != "none"
     return ClipPlan(
         clip_id=clip.clip_id,

@@ -21,6 +21,7 @@ from clip_platform.progress import OnProgress, part_of, silent
 from clip_platform.rendering import subtitles, typeface
 from clip_platform.rendering.clips import QualityReport
 from clip_platform.rendering.plan import ClipPlan
+from clip_platform.rendering.verdicts import LATEST_CAPTION_S
 
 _SOUND_DONE = 0.08
 _PICTURE_DONE = 0.97
@@ -28,7 +29,6 @@ _BASE_DEADLINE_S = 120
 _DEADLINE_PER_S = 90
 """Wall seconds a second of clip may take: some twenty times what two busy cores need."""
 _LOUDNESS_TOLERANCE_LU = 1.0
-_CAPTION_LIMIT_S = 0.1
 _SOUND_TOLERANCE_S = Fraction(1, 20)
 """AAC comes in blocks of 21 ms."""
 
@@ -180,5 +180,5 @@ def _problems(plan: ClipPlan, found: ClipInspection) -> Iterator[str]:
         yield "the clip is silent"
     if (found.loudness.true_peak_dbtp or PEAK_LIMIT_DBTP) > PEAK_LIMIT_DBTP:
         yield f"the true peak is {found.loudness.true_peak_dbtp:.1f} dBTP, above {PEAK_LIMIT_DBTP:.0f}"
-    if plan.caption_error_s > _CAPTION_LIMIT_S:
+    if plan.caption_error_s > LATEST_CAPTION_S:
         yield f"captions are up to {plan.caption_error_s:.2f} s off the words"

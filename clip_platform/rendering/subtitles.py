@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from clip_platform.rendering import typeface
-from clip_platform.rendering.captions import CaptionArea, CaptionBlock
+from clip_platform.rendering.captions import CaptionArea, CaptionBlock, ends_sentence
 
 _WORD_JOINER = "\u2060"
 _LINE_LETTERS = 42
 _CUE_LINES = 2
 _LONGEST_CUE_S = 6
 _CUE_PAUSE_S = Fraction(3, 5)
-_SENTENCE_ENDS = (".", "!", "?", "…")
 
 _WHITE = "&HFFFFFF&"
 _SPOKEN = "&H00D7FF&"
@@ -143,7 +142,7 @@ def _ass_time(frame: int, rate: Fraction) -> str:
 
 def _goes_on(group: Sequence[CaptionBlock], block: CaptionBlock, rate: Fraction) -> bool:
     last = group[-1]
-    if last.text.endswith(_SENTENCE_ENDS) or (block.first_frame - last.end_frame) / rate >= _CUE_PAUSE_S:
+    if ends_sentence(last.text) or (block.first_frame - last.end_frame) / rate >= _CUE_PAUSE_S:
         return False
     if (block.end_frame - group[0].first_frame) / rate > _LONGEST_CUE_S:
         return False

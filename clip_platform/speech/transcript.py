@@ -44,10 +44,6 @@ class Transcript:
     language: str
     engine: EngineIdentity
 
-    def words_in(self, span: Span) -> tuple[Word, ...]:
-        """Words whose middle lies in the span."""
-        return tuple(word for word in self.words if span.contains(word.span.middle))
-
 
 class SpeechRecognizer(Protocol):
     """Turns stretches of speech into words."""

@@ -12,7 +12,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from clip_platform.vision.motion import FLAT_DEVIATION, Step, appearance, follow, likeness, mouth_motion, patch
 from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
@@ -46,8 +46,6 @@ LEAST_DETECTIONS = 2
 LEAST_AGREEMENT = 0.34
 DARK_MEAN = 24.0
 UNCHANGED_LEVELS = 1.5
-
-Source = Literal["d", "t"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,3 +111,11 @@ def test_no_words_make_no_events():
     assert events(ass_of(words())) == []
     assert subtitles.srt(cues) == ""
     assert subtitles.vtt(cues) == "WEBVTT\n"
+
+
+def test_a_cue_ends_with_its_sentence_also_within_quotes():
+    spoken = words(("He", 1, 1.2), ("said", 1.2, 1.5), ('"stop."', 1.5, 2), ("We", 2, 2.2), ("stopped.", 2.2, 2.6))
+
+    cues = subtitles.phrases(blocks_of(spoken), RATE)
+
+    assert [cue.lines for cue in cues] == [('He said "stop."',), ("We stopped.",)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_platform.timeline import Span, clock, first_frame_from, frame_at, seconds, total_s
+from clip_platform.timeline import Span, clock, first_frame_from, seconds, total_s
 
 MOMENTS = st.fractions(min_value=0, max_value=100_000, max_denominator=90_000)
 RATES = st.sampled_from([Fraction(30), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(25), Fraction(60)])
@@ -53,13 +53,11 @@ def test_a_shift_moves_everything_and_changes_no_length(span, by_s):
 
 @given(st.integers(0, 10**6), RATES)
 def test_the_start_of_a_frame_belongs_to_that_frame(index, rate):
-    assert frame_at(index / rate, rate) == index
     assert first_frame_from(index / rate, rate) == index
 
 
 @given(MOMENTS, RATES)
-def test_the_frame_on_display_begins_at_or_before_the_moment_and_the_next_one_after(moment, rate):
-    assert frame_at(moment, rate) / rate <= moment < (frame_at(moment, rate) + 1) / rate
+def test_the_first_frame_from_a_moment_begins_then_or_later_and_the_one_before_it_earlier(moment, rate):
     assert (first_frame_from(moment, rate) - 1) / rate < moment <= first_frame_from(moment, rate) / rate
 
 
