@@ -224,13 +224,16 @@ def _fingerprint(run: StageRun, work: Work, product: Product) -> str:
 
 
 def _checkpoints(run: StageRun, work: Work, keys: Mapping[str, str]) -> tuple[Any, ...] | None:
-    """The work's results when every one of them was stored by an earlier attempt, otherwise None."""
+    """The work's results when every one of them was stored by an earlier attempt and is intact, otherwise None."""
     results: list[Any] = []
     for product in work.products:
         result = run.attempt.find(product.name, keys[product.name])
         if result is None:
             return None
-        results.append(run.attempt.load(result, product.type))
+        value = run.attempt.restore(result, product.type)
+        if value is None:
+            return None
+        results.append(value)
     return tuple(results)
 
 

@@ -5,40 +5,35 @@ Exit codes: 0 done, 1 ours (a failure that is not the input's), 2 the input's or
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from clip_platform.errors import ClipPlatformError, InvalidInput
+from clip_platform.cli.endings import reported, stopping_on_signals
 from clip_platform.upload.preferences import ASPECTS, CAPTION_STYLES, Preferences
 
-EXIT_OURS, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 _DEFAULTS = Preferences()
 
 
 def main() -> None:
-    cli(prog_name="clip-platform")
+    with stopping_on_signals():
+        cli(prog_name="clip-platform")
 
 
-def _reported(command: Callable[..., int | None]) -> Callable[..., None]:
-    """Turns errors into one line on stderr and an exit code."""
+class _TakesFile(click.Command):
+    """Says what to do about a file whose name looks like an option."""
 
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            sys.exit(command(*args, **kwargs) or 0)
-        except KeyboardInterrupt:
-            click.echo("interrupted; run the same command again to go on from here", err=True)
-            sys.exit(EXIT_INTERRUPTED)
-        except ClipPlatformError as error:
-            click.echo(f"{error.error_class}: {error.message}", err=True)
-            sys.exit(EXIT_INPUT if isinstance(error, InvalidInput) else EXIT_OURS)
-
-    return run
+            return super().parse_args(ctx, list(args))
+        except click.NoSuchOption as error:
+            for argument in args:
+                if argument.startswith("-") and Path(argument).exists():
+                    message = f"{argument} looks like an option; for the file of this name write ./{argument}"
+                    raise click.UsageError(message, ctx) from error
+            raise
 
 
 def _preference_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,14 +66,14 @@ def cli() -> None:
     """Long videos in, ranked, reframed, captioned short clips out."""
 
 
-@cli.command()
+@cli.command(cls=_TakesFile)
 @click.argument("file", type=click.Path(path_type=Path))
 @_preference_options
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the clips. [default: NAME-clips]"
 )
 @click.option("--recompute", is_flag=True, help="Ignore what earlier runs finished.")
-@_reported
+@reported
 def process(file: Path, out: Path | None, recompute: bool, **preferences: Any) -> int:
     """Turn FILE into clips, here and now; an interrupted run goes on where it stopped."""
     from clip_platform.cli.processing import process_file
@@ -86,10 +81,10 @@ def process(file: Path, out: Path | None, recompute: bool, **preferences: Any) -
     return process_file(file, Preferences(**preferences), out, recompute=recompute)
 
 
-@cli.command()
+@cli.command(cls=_TakesFile)
 @click.argument("file", type=click.Path(path_type=Path))
 @_preference_options
-@_reported
+@reported
 def submit(file: Path, **preferences: Any) -> int:
     """Hand FILE to a running platform (`clip-platform up`), whose sensor picks it up."""
     from clip_platform.cli.submitting import submit_file
@@ -99,7 +94,7 @@ def submit(file: Path, **preferences: Any) -> int:
 
 @cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
-@_reported
+@reported
 def up(port: int) -> int:
     """Start Postgres, the Dagster webserver and its daemon on this machine, until Ctrl-C."""
     from clip_platform.cli.serving import serve
@@ -108,7 +103,7 @@ def up(port: int) -> int:
 
 
 @cli.command()
-@_reported
+@reported
 def videos() -> int:
     """List the videos of this machine, newest first."""
     from clip_platform.cli.submitting import list_videos
@@ -118,7 +113,7 @@ def videos() -> int:
 
 @cli.command()
 @click.argument("video_id")
-@_reported
+@reported
 def requeue(video_id: str) -> int:
     """Submit a failed or dead-lettered video again."""
     from clip_platform.cli.submitting import requeue_video
@@ -128,10 +123,12 @@ def requeue(video_id: str) -> int:
 
 @cli.command("run-video", hidden=True)
 @click.argument("video_id")
+@click.option("--run-id", required=True)
+@click.option("--parent", type=int, required=True, help="Process whose end is this one's end.")
 @click.option("--recompute", is_flag=True)
-@_reported
-def run_video(video_id: str, recompute: bool) -> int:
+@reported
+def run_video(video_id: str, run_id: str, parent: int, recompute: bool) -> int:
     """The working half of `process`: one run in this process. Reads its addresses from the environment."""
     from clip_platform.cli.running import run_in_this_process
 
-    return run_in_this_process(video_id, recompute=recompute)
+    return run_in_this_process(video_id, run_id, parent, recompute=recompute)

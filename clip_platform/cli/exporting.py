@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +18,11 @@ from clip_platform.database import results
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
 from clip_platform.delivery.packages import MANIFEST_NAME, ClipPackages
-from clip_platform.errors import PermanentError, StorageFull, UnreadableFile
+from clip_platform.errors import ClipPlatformError, PermanentError, StorageFull, UnreadableFile
 from clip_platform.storage import artifacts
 from clip_platform.storage.objects import ObjectStore
+
+_STAGING = ".clip-platform-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,26 @@ class Exported:
     manifest: Mapping[str, Any]
 
 
+def check_destination(folder: Path) -> None:
+    """Whether clips can be written there, asked before hours of work. Makes nothing.
+
+    Raises:
+        UnreadableFile: they cannot.
+    """
+    nearest = folder.absolute()
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+    except OSError as error:
+        raise _unwritable(folder, error.strerror or str(error)) from error
+    if not nearest.is_dir():
+        raise _unwritable(folder, f"{nearest} is a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"{nearest} is not writable")
+
+
 def export(database: Database, store: ObjectStore, video: VideoRow, folder: Path) -> Exported:
-    """Writes every file of the video's packages; each appears complete or not at all.
+    """Writes the files of the video's packages: all of them, or none when the disk is full.
 
     Raises:
         StorageFull: no space is left.
@@ -39,30 +63,59 @@ def export(database: Database, store: ObjectStore, video: VideoRow, folder: Path
         raise PermanentError(f"video {video.video_id} has no packages; process it again")
     packages = artifacts.decode(ClipPackages, store.get_bytes(result.artifact))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, stored in packages.files.items():
-            _place(store, stored, folder / name)
+        with _staging(folder) as staging:
+            for name, stored in packages.files.items():
+                store.fetch(stored, staging / name).chmod(0o644)
+            for name in packages.files:
+                (staging / name).replace(folder / name)
+    except StorageFull as error:
+        raise _full(folder) from error
     except OSError as error:
         raise _translated(error, folder) from error
     return Exported(folder, json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
 
 
-def _place(store: ObjectStore, stored: Any, destination: Path) -> None:
-    handle, temporary = tempfile.mkstemp(dir=destination.parent, prefix=".clip-platform-")
-    os.close(handle)
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A place on the same disk, gone afterwards; so is the folder when it was made for nothing."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
+    staging = Path(tempfile.mkdtemp(dir=folder, prefix=_STAGING))
+    lock = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
     try:
-        store.fetch(stored, Path(temporary))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(destination)
+        yield staging
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        shutil.rmtree(staging, ignore_errors=True)
+        os.close(lock)
+        if is_new:
+            with suppress(OSError):  # there are clips in it, as there should be
+                folder.rmdir()
 
 
-def _translated(error: OSError, folder: Path) -> Exception:
-    import errno
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what a killed command left; a living one holds its lock."""
+    for left in folder.glob(f"{_STAGING}*/"):
+        lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except BlockingIOError:
+            pass  # in use
+        finally:
+            os.close(lock)
 
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"no space is left for the clips in {folder}; free some and run the command again")
-    return UnreadableFile(
-        f"the clips cannot be written to {folder}: {error.strerror}; choose another folder with --out"
-    )
+
+def _translated(error: OSError, folder: Path) -> ClipPlatformError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _full(folder)
+    return _unwritable(folder, error.strerror or str(error))
+
+
+def _full(folder: Path) -> StorageFull:
+    return StorageFull(f"no space is left for the clips in {folder}; free some and run the same command again")
+
+
+def _unwritable(folder: Path, reason: str) -> UnreadableFile:
+    return UnreadableFile(f"the clips cannot be written to {folder}: {reason}; choose another folder with --out")

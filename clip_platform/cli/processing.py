@@ -5,24 +5,29 @@ The work happens in a child, so that Ctrl-C is answered at once whatever native 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from clip_platform import errors
 from clip_platform.cli.display import ProgressDisplay, print_clips
-from clip_platform.cli.exporting import export
+from clip_platform.cli.exporting import check_destination, export
 from clip_platform.cli.registering import register_file
-from clip_platform.database import progress, recovery, videos
+from clip_platform.database import leases, progress, recovery, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
 from clip_platform.database.watching import watching
 from clip_platform.embedded.machine import Machine, running_machine
-from clip_platform.errors import ClipPlatformError, ProgramFailed
+from clip_platform.errors import ClipPlatformError, ProgramFailed, StorageUnavailable, TransientError
 from clip_platform.media.probe import probe
 from clip_platform.settings import read_settings
 from clip_platform.storage.objects import open_store
@@ -31,59 +36,120 @@ from clip_platform.upload.states import VideoState
 
 _POLL_S = 0.2
 _LOG_TAIL_LINES = 12
+_UNTIL_CHILD_RENEWS_S = 120.0
+_DATABASE_RETURNS_S = 30.0
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of this command. The id is ours from the start, so that cleaning up touches no other run's rows."""
+
+    machine: Machine
+    database: Database
+    video: VideoRow
+    run_id: str
+
+    @property
+    def log(self) -> Path:
+        return self.machine.log_of(self.video.video_id)
+
+    @property
+    def key(self) -> tuple[Database, str, str]:
+        return self.database, self.video.tenant_id, self.video.video_id
 
 
 def process_file(file: Path, preferences: Preferences, out: Path | None, *, recompute: bool) -> int:
     """Exit code 0 when the clips are in `out`; errors are raised."""
+    settings = read_settings()
     probe(file)  # a bad file is refused before anything starts
     folder = out or Path(f"{file.stem}-clips")
-    settings = read_settings()
+    check_destination(folder)
     with running_machine(settings) as machine:
         database, store = Database(machine.database_url), open_store(machine.object_store_url)
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
-        _run(machine, database, video, recompute=recompute)
-        exported = export(database, store, video, folder)
-    print_clips(exported, machine.log_of(video.video_id))
+        with _leased(machine, database, video) as run:
+            # only now: another run may have been at work with other preferences
+            videos.set_preferences(*run.key, asdict(preferences))
+            _work(run, recompute=recompute)
+            exported = export(database, store, video, folder)
+    print_clips(exported, run.log)
     return 0
 
 
-def _run(machine: Machine, database: Database, video: VideoRow, *, recompute: bool) -> None:
+@contextmanager
+def _leased(machine: Machine, database: Database, video: VideoRow) -> Iterator[_Run]:
+    """The video is this run's, or somebody else's: then `AlreadyRunning`."""
+    run = _Run(machine, database, video, str(uuid.uuid4()))
+    leases.acquire(*run.key, run.run_id, leases.this_process(), _UNTIL_CHILD_RENEWS_S)
+    try:
+        yield run
+    except KeyboardInterrupt:
+        _unless_away(lambda: recovery.interrupt(*run.key, run.run_id))
+        raise
+    except BaseException:
+        _unless_away(lambda: recovery.abandon(*run.key, run.run_id, "the command ended before its run did"))
+        raise
+    finally:
+        _unless_away(lambda: leases.release(*run.key, run.run_id))
+
+
+def _unless_away(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except TransientError as error:  # the lease is known to be dead when we are, and the row follows from it
+        _log.info("the database is away: %s", error.message)
+
+
+def _work(run: _Run, *, recompute: bool) -> None:
     """Raises what the run recorded as its failure."""
-    log = machine.log_of(video.video_id)
-    with ProgressDisplay(video.name) as display, _child(machine, video, log, recompute=recompute) as child:
-        with watching(machine.database_url, video.video_id) as watcher:
+    with ProgressDisplay(run.video.name) as display, _child(run, recompute=recompute) as child:
+        with watching(run.machine.database_url, run.video.video_id) as watcher:
             while child.poll() is None:
                 if watcher.wait(_POLL_S):
-                    display.show(progress.read(database, video.tenant_id, video.video_id))
-        display.show(progress.read(database, video.tenant_id, video.video_id))
-    ended = videos.get(database, video.tenant_id, video.video_id)
-    if child.returncode != 0 and ended.state in (VideoState.ADMITTED, VideoState.PROCESSING):
-        reason = f"the working process ended with {child.returncode}"
-        run_id = ended.run_id or ""
-        recovery.abandon(database, video.tenant_id, video.video_id, run_id, reason, ended.attempt + 1)
-    if child.returncode != 0 or ended.state is not VideoState.COMPLETED:
-        raise _failure_of(ended, child.returncode, log)
+                    _show(run, display)
+        _show(run, display)
+    ended = _patiently(lambda: videos.get(*run.key))
+    if child.returncode == 0 and ended.state is VideoState.COMPLETED:
+        return
+    reason = f"the working process ended with {child.returncode}"
+    _patiently(lambda: recovery.abandon(*run.key, run.run_id, reason, ended.attempt + 1))
+    raise _failure_of(run, ended, child.returncode)
+
+
+def _show(run: _Run, display: ProgressDisplay) -> None:
+    with suppress(StorageUnavailable):  # the server is being started again; the next news shows the same
+        display.show(progress.read(*run.key))
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """The answer, also when the server is being started again right now."""
+    until = time.monotonic() + _DATABASE_RETURNS_S
+    while True:
+        try:
+            return ask()
+        except StorageUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_POLL_S)  # it cannot tell us when it is there
 
 
 @contextmanager
-def _child(machine: Machine, video: VideoRow, log: Path, *, recompute: bool) -> Iterator[subprocess.Popen[bytes]]:
+def _child(run: _Run, *, recompute: bool) -> Iterator[subprocess.Popen[bytes]]:
     """The working process in a group of its own; on any exit the whole group is gone."""
-    command = [sys.executable, "-m", "clip_platform", "run-video", video.video_id]
-    with log.open("ab") as output:
+    command = [sys.executable, "-m", "clip_platform", "run-video", run.video.video_id, "--run-id", run.run_id]
+    with run.log.open("ab") as output:
         child = subprocess.Popen(
-            command + ["--recompute"] * recompute,
+            [*command, "--parent", str(os.getpid()), *["--recompute"] * recompute],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, **machine.variables},
+            env={**os.environ, **run.machine.variables},
             start_new_session=True,
         )
     try:
         yield child
-    except BaseException:
-        _kill(child)
-        _mark_interrupted(machine, video)
-        raise
     finally:
         _kill(child)
 
@@ -95,19 +161,21 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _mark_interrupted(machine: Machine, video: VideoRow) -> None:
-    recovery.interrupt(Database(machine.database_url), video.tenant_id, video.video_id)
-
-
-def _failure_of(video: VideoRow, exit_code: int, log: Path) -> ClipPlatformError:
-    """The recorded failure as the error it was."""
-    kind = getattr(errors, video.error_class or "", None)
+def _failure_of(run: _Run, video: VideoRow, exit_code: int) -> ClipPlatformError:
+    """The failure that this run recorded, as the error it was; what an earlier run recorded says nothing about it."""
+    error_class = video.error_class if video.run_id == run.run_id else None
+    kind = getattr(errors, error_class or "", None)
     if isinstance(kind, type) and issubclass(kind, ClipPlatformError):
         return kind(video.error_message or "", detail=video.error_detail or "")
-    if video.error_class:
-        return ProgramFailed(f"{video.error_message}; the log is {log}")
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+    if error_class:
+        return ProgramFailed(f"{video.error_message}; the log is {run.log}")
+    tail = "\n".join(run.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
     return ProgramFailed(
-        f"the working process ended with {exit_code} before it could say why; run the command again, or read {log}",
+        f"the working process {_ending(exit_code)} before it could say why; run the same command again to go on, or "
+        f"read {run.log}",
         detail=tail,
     )
+
+
+def _ending(exit_code: int) -> str:
+    return f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with {exit_code}"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from clip_platform.embedded.locks import exclusive
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
-from clip_platform.errors import InvalidSetting
+from clip_platform.errors import AlreadyRunning, DeadlineExceeded, InvalidSetting
 from clip_platform.settings import read_settings
 
 _LOOPBACK = "127.0.0.1"
-_CODE_PORT_OFFSET = 1000
 
 
 def serve(port: int) -> int:
@@ -27,7 +30,8 @@ def serve(port: int) -> int:
         raise InvalidSetting(f"port {port} of {_LOOPBACK} is taken; choose another with --port")
     with (
         running_machine(read_settings()) as machine,
-        Supervisor(machine.log_folder, _children(machine, port)) as supervisor,
+        _only_one(machine),
+        Supervisor(machine.log_folder, _children(machine, port, _free_port())) as supervisor,
     ):
         console = Console()
         console.print(f"Dagster      http://{_LOOPBACK}:{port}", highlight=False)
@@ -38,10 +42,31 @@ def serve(port: int) -> int:
     return 0
 
 
-def _children(machine: Machine, port: int) -> list[Child]:
+@contextmanager
+def _only_one(machine: Machine) -> Iterator[None]:
+    """Two daemons on one Dagster would start every video twice."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(machine.log_folder.parent / "up.lock", deadline_s=0.0))
+        except DeadlineExceeded as error:
+            raise AlreadyRunning(
+                f"`clip-platform up` runs on {machine.log_folder.parent} already; stop it, or set another "
+                "CLIP_PLATFORM_HOME"
+            ) from error
+        yield
+
+
+def _free_port() -> int:
+    """For the code server, which only its two neighbours talk to."""
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _children(machine: Machine, port: int, code_port: int) -> list[Child]:
     """The code server first: webserver and daemon share it, so that code loads once."""
     environment = {**os.environ, **machine.variables}
-    code_port = port + _CODE_PORT_OFFSET
     location = ["--grpc-host", _LOOPBACK, "--grpc-port", str(code_port)]
     return [
         Child(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clip_platform.cli.registering import LOCAL_TENANT, register_file
-from clip_platform.database import tenants, videos
+from clip_platform.database import leases, recovery, tenants, videos
 from clip_platform.database.connection import Database
 from clip_platform.embedded.machine import running_machine
 from clip_platform.media.probe import probe
@@ -28,8 +29,9 @@ def submit_file(file: Path, preferences: Preferences) -> int:
         database = Database(machine.database_url)
         store = open_store(machine.object_store_url)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
-        if video.state is not VideoState.SUBMITTED:
-            video = videos.requeue(database, LOCAL_TENANT, video.video_id)
+        _refuse_if_worked_on(database, video.video_id)
+        videos.set_preferences(database, LOCAL_TENANT, video.video_id, asdict(preferences))
+        videos.requeue(database, LOCAL_TENANT, video.video_id)
     Console().print(f"{video.video_id} submitted; the sensor of a running `clip-platform up` starts it within seconds")
     return 0
 
@@ -49,6 +51,15 @@ def list_videos() -> int:
 
 def requeue_video(video_id: str) -> int:
     with running_machine(read_settings()) as machine:
-        video = videos.requeue(Database(machine.database_url), LOCAL_TENANT, video_id)
-    Console().print(f"{video.video_id} submitted again")
+        database = Database(machine.database_url)
+        _refuse_if_worked_on(database, video_id)
+        videos.requeue(database, LOCAL_TENANT, video_id)
+    Console().print(f"{video_id} submitted again")
     return 0
+
+
+def _refuse_if_worked_on(database: Database, video_id: str) -> None:
+    """A dead run's attempt is ended first: without a running platform nobody else would."""
+    leases.refuse_if_held(database, LOCAL_TENANT, video_id)
+    video = videos.get(database, LOCAL_TENANT, video_id)
+    recovery.abandon(database, LOCAL_TENANT, video_id, video.run_id or "", "its process died")

@@ -94,13 +94,35 @@ def register(
     state: VideoState = VideoState.SUBMITTED,
 ) -> VideoRow:
     """A new video. `preferences` are validated before, by `upload.preferences`; a caller that starts the run itself
-    registers it as `admitted`, so that no sensor does.
+    registers it as `admitted`, so that no sensor does."""
+    values = _new(video_id, name, source, preferences, state)
+    with db.tenant_transaction(tenant_id) as connection:
+        return _row(connection.execute(_REGISTER, {"tenant_id": tenant_id, **values}).one())
 
-    Of two callers with the same bytes and name at once, the second gets the first one's video.
-    """
-    values = {
+
+def register_once(
+    db: Database,
+    tenant_id: str,
+    *,
+    video_id: str,
+    name: str,
+    source: StoredObject,
+    preferences: Mapping[str, Any],
+    state: VideoState = VideoState.SUBMITTED,
+) -> VideoRow:
+    """As `register`; of two callers with the same bytes and name at once, the second gets the first one's video."""
+    values = _new(video_id, name, source, preferences, state)
+    with db.tenant_transaction(tenant_id) as connection:
+        connection.execute(_ONE_AT_A_TIME, {"what": f"{tenant_id}/{source.sha256}/{values['name']}"})
+        found = connection.execute(_BY_SOURCE, {"sha256": source.sha256, "name": values["name"]}).one_or_none()
+        return _row(found or connection.execute(_REGISTER, {"tenant_id": tenant_id, **values}).one())
+
+
+def _new(
+    video_id: str, name: str, source: StoredObject, preferences: Mapping[str, Any], state: VideoState
+) -> dict[str, object]:
+    return {
         "video_id": video_id,
-        "tenant_id": tenant_id,
         "name": _storable(name),
         "key": source.key,
         "sha256": source.sha256,
@@ -108,10 +130,6 @@ def register(
         "preferences": json.dumps(dict(preferences)),
         "state": state.value,
     }
-    with db.tenant_transaction(tenant_id) as connection:
-        connection.execute(_ONE_AT_A_TIME, {"what": f"{tenant_id}/{source.sha256}/{values['name']}"})
-        found = connection.execute(_BY_SOURCE, {"sha256": source.sha256, "name": values["name"]}).one_or_none()
-        return _row(found if found is not None else connection.execute(_REGISTER, values).one())
 
 
 def find_by_source(db: Database, tenant_id: str, sha256: str, name: str) -> VideoRow | None:

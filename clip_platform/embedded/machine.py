@@ -5,7 +5,9 @@ Whoever enters shares the server with every other command of the same home; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +16,7 @@ from pathlib import Path
 from clip_platform.database import roles
 from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import EmbeddedPostgres
+from clip_platform.errors import InvalidSetting, StorageFull
 from clip_platform.settings import Settings
 
 
@@ -37,10 +40,8 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
     """The embedded server, started or joined, with all three databases ready."""
     home = settings.home.absolute()
     dagster_home, logs = home / "dagster", home / "logs"
-    for folder in (home, dagster_home, logs):
-        folder.mkdir(parents=True, exist_ok=True)
-    _write_instance(dagster_home)
-    with EmbeddedPostgres(home).running() as server:
+    _prepare(home, (dagster_home, logs, home / "objects", home / "scratch"))
+    with _only_our_connection_settings(), EmbeddedPostgres(home).running() as server:
         migrate(server.url(roles.OWNER, roles.APPLICATION_DATABASE))
         yield Machine(
             database_url=server.url(roles.PIPELINE, roles.APPLICATION_DATABASE),
@@ -60,6 +61,36 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
                 "DAGSTER_DISABLE_TELEMETRY": "1",
             },
         )
+
+
+def _prepare(home: Path, private: Sequence[Path]) -> None:
+    """
+    Raises:
+        InvalidSetting, StorageFull: the home cannot be written.
+    """
+    try:
+        # Others may pass: root's Postgres runs as another user. All but its folder is closed to them.
+        home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        for folder in private:
+            folder.mkdir(exist_ok=True, mode=0o700)
+        _write_instance(home / "dagster")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"no space is left in {home}; free some, or set CLIP_PLATFORM_HOME") from error
+        raise InvalidSetting(
+            f"{error.filename or home} cannot be used: {error.strerror}; set CLIP_PLATFORM_HOME to a folder of your own"
+        ) from error
+
+
+@contextmanager
+def _only_our_connection_settings() -> Iterator[None]:
+    """libpq takes what an address does not say from the environment: a user's PGSSLMODE or PGOPTIONS are for other
+    servers than this one."""
+    theirs = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PG")}
+    try:
+        yield
+    finally:
+        os.environ.update(theirs)
 
 
 def _write_instance(dagster_home: Path) -> None:

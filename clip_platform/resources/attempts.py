@@ -5,16 +5,17 @@ The database decides who may write (the attempt's token), the object store keeps
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from clip_platform.database import leases, progress, results, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
-from clip_platform.errors import ClipPlatformError, PermanentError, Superseded
+from clip_platform.errors import ClipPlatformError, CorruptArtifact, PermanentError, Superseded
 from clip_platform.identifiers import StoredObject
 from clip_platform.storage import artifacts
 from clip_platform.storage.objects import ObjectStore
@@ -22,6 +23,21 @@ from clip_platform.storage.workspace import Workspace
 from clip_platform.upload.preferences import Preferences
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def stored_objects(value: object) -> Iterator[StoredObject]:
+    """Every object that a value names, however deep."""
+    if isinstance(value, StoredObject):
+        yield value
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from stored_objects(getattr(value, one.name))
+    elif isinstance(value, tuple | list):
+        for element in value:
+            yield from stored_objects(element)
+    elif isinstance(value, Mapping):
+        yield from stored_objects(tuple(value.values()))
 
 
 @dataclass
@@ -65,6 +81,20 @@ class VideoAttempt:
 
     def load(self, result: results.AssetResult, cls: type[T]) -> T:
         return artifacts.decode(cls, self.workspace.store.get_bytes(result.artifact))
+
+    def restore(self, result: results.AssetResult, cls: type[T]) -> T | None:
+        """A checkpoint's value; None, to be made again, when its bytes or bytes it names are gone or not as stored."""
+        try:
+            value = self.load(result, cls)
+        except CorruptArtifact as error:
+            _log.warning(
+                "a stored result is damaged and made again", extra={"asset": result.asset, "error": str(error)}
+            )
+            return None
+        damaged = [stored.key for stored in stored_objects(value) if not self.workspace.store.holds(stored)]
+        if damaged:
+            _log.warning("stored files are damaged and made again", extra={"asset": result.asset, "objects": damaged})
+        return None if damaged else value
 
     def commit(self, asset: str, fingerprint: str, value: object) -> StoredObject:
         """Stores a value and makes it the asset's current result, unless a newer attempt owns the video."""

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from clip_platform.database.recovery import FailedVideo
 
 
+_RUN_IN_SIGHT_S = 60.0
+"""An admitted video's run is known to Dagster, or a command works on it, well within this time."""
+
+
 class BacklogResource(dg.ConfigurableResource):
     """`slots`: how many videos may be in flight at once."""
 
@@ -38,6 +42,18 @@ class BacklogResource(dg.ConfigurableResource):
         from clip_platform.database import recovery
 
         return recovery.failed(self.database.get())
+
+    def untaken(self) -> list["WaitingVideo"]:
+        """Videos admitted a while ago that no run works on."""
+        from clip_platform.database import backlog
+
+        return backlog.untaken(self.database.get(), _RUN_IN_SIGHT_S)
+
+    def give_back(self, video_ids: Sequence[str]) -> None:
+        """Admitted videos wait again."""
+        from clip_platform.database import backlog
+
+        backlog.give_back(self.database.get(), video_ids)
 
     def lapsed(self) -> list["Lease"]:
         """Videos whose run stopped renewing its lease."""

@@ -36,8 +36,9 @@ def _one(run: StageRun, plan: ClipPlan, on_progress: OnProgress) -> RenderedClip
     unranked = hashlib.sha256(artifacts.encode(replace(plan, rank=0))).hexdigest()
     fingerprint = fingerprint_of(asset, RENDERING_VERSION, {"plan": unranked}, {"source": run.video.source.sha256})
     known = None if run.recompute else run.attempt.find(asset, fingerprint)
-    if known is not None:
-        return replace(run.attempt.load(known, RenderedClip), rank=plan.rank)
+    intact = None if known is None else run.attempt.restore(known, RenderedClip)
+    if intact is not None:
+        return replace(intact, rank=plan.rank)
     folder = run.workspace.folder(f"clip-{plan.clip_id}")
     clip = _kept(run, plan, render_clip(run.source(), plan, folder, on_progress))
     run.attempt.commit(asset, fingerprint, clip)
