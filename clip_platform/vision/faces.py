@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from clip_platform.vision import pictures
 from clip_platform.vision.motion import FLAT_DEVIATION, Step, appearance, follow, likeness, mouth_motion, patch
 from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
 
@@ -145,7 +146,7 @@ class FaceFollower:
             picture: uint8, (height, width) grey or (height, width, 3) BGR; the same shape each time.
             shot_index: which shot it belongs to, never less than before.
         """
-        sample = _Sample(number, picture, _grey(picture))
+        sample = _Sample(number, picture, pictures.grey(picture))
         shot = self._shot
         if shot is None or shot.index != shot_index or (shot.recent and shot.recent[-1].number != number - 1):
             self._close()
@@ -391,12 +392,6 @@ def _clipped(start: float, end: float, size_px: int) -> tuple[float, float]:
 
 def _alike(before: _Sample, box: Box, after: _Sample, moved: Box) -> bool:
     return likeness(appearance(before.grey, box), appearance(after.grey, moved)) >= LEAST_LIKENESS
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
 
 
 def _thumbnail(grey: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_platform.errors import EngineUnavailable
+from clip_platform.vision import pictures
 from clip_platform.vision.backends.opencv import inside_picture
 from clip_platform.vision.tracks import Box, DetectedFace
 
@@ -61,14 +62,11 @@ class InsightFaceDetector:
         return f"insightface {version('insightface')} {self._pack.name}"
 
     def detect(self, picture: np.ndarray) -> list[DetectedFace]:
-        import cv2
-
-        colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
-        height, width = colour.shape[:2]
+        height, width = picture.shape[:2]
         if min(height, width) < SMALLEST_PICTURE_PX:
             return []
         found = []
-        for face in self._analysis.get(colour):
+        for face in self._analysis.get(pictures.colour(picture)):
             left, top, right, bottom = (float(value) for value in face.bbox)
             inside = inside_picture(Box(left, top, right - left, bottom - top), width, height)
             if inside is not None:

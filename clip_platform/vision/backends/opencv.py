@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clip_platform.errors import EngineUnavailable
+from clip_platform.vision import pictures
 from clip_platform.vision.tracks import Box, DetectedFace
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class HaarDetector:
         return f"opencv {cv2.__version__} haar alt2{'+profile' if self._profile is not None else ''}"
 
     def detect(self, picture: np.ndarray) -> list[DetectedFace]:
-        grey = _grey(picture)
+        grey = pictures.grey(picture)
         if min(grey.shape) < SMALLEST_FACE_PX:
             return []
         found = self._search_frontal(grey)
@@ -109,14 +110,11 @@ class YuNetDetector:
         return f"opencv {cv2.__version__} yunet {self._model.stem}"
 
     def detect(self, picture: np.ndarray) -> list[DetectedFace]:
-        import cv2
-
-        colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
-        height, width = colour.shape[:2]
+        height, width = picture.shape[:2]
         if min(height, width) < SMALLEST_FACE_PX:
             return []
         self._detector.setInputSize((width, height))
-        _, rows = self._detector.detect(colour)
+        _, rows = self._detector.detect(pictures.colour(picture))
         found = []
         for row in [] if rows is None else rows:
             inside = inside_picture(Box(*(float(value) for value in row[:4])), width, height)
@@ -173,12 +171,6 @@ def _cascade(name: str) -> Any:
             f"OpenCV {cv2.__version__} has no {name}; install opencv-python>=4.14,<5, or configure another detector"
         )
     return cv2.CascadeClassifier(str(Path(folder, name)))
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
 
 
 def _confidence(weight: float) -> float:
