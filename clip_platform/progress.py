@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -19,8 +20,8 @@ def part_of(on_progress: OnProgress, start: float, end: float) -> OnProgress:
 
 
 def throttled(on_progress: OnProgress, interval_s: float = 0.5) -> OnProgress:
-    """Passes on at most one report per `interval_s`, and always the last one (share >= 1)."""
-    last = 0.0
+    """Passes on the first report, then at most one per `interval_s`, and always the last one (share >= 1)."""
+    last = -math.inf
 
     def report(share: float) -> None:
         nonlocal last
