@@ -131,7 +131,7 @@ def _still_frames(grid: FrameGrid, framing: Framing, shots: Shots, faces: FaceTr
     """Frames that may become the thumbnail, best kind first available: a face in a steady crop, any crop, any frame."""
     steady = [frame for frame in range(grid.frames) if _is_steady(grid, framing, shots, frame)]
     cropped = [frame for frame in steady if _layout_at(framing, frame) == "crop"]
-    with_face = [frame for frame in cropped if _shows_face(grid.source_time_of(frame), shots, faces)]
+    with_face = [frame for frame in cropped if faces.boxes_at(grid.source_time_of(frame))]
     for frames in (with_face, cropped, steady):
         if frames:
             return _spread(frames)
@@ -146,10 +146,6 @@ def _is_steady(grid: FrameGrid, framing: Framing, shots: Shots, frame: int) -> b
     run_end = next(run.end_frame for run in framing.runs if frame < run.end_frame)
     until_s = min(shot.span.end - moment, (run_end - frame) / grid.rate)
     return moment - shot.span.start >= since and until_s >= _STILL_BEFORE_CUT_S
-
-
-def _shows_face(moment: Fraction, shots: Shots, faces: FaceTracks) -> bool:
-    return bool(faces.boxes_at(moment, shots.index_at(moment)))
 
 
 def _layout_at(framing: Framing, frame: int) -> str:

@@ -39,12 +39,8 @@ class Shots:
 
     def at(self, moment: Fraction) -> Shot:
         """The shot on display at `moment`; before the first and after the last one the nearest."""
-        return self.shots[self.index_at(moment)]
-
-    def index_at(self, moment: Fraction) -> int:
-        """The number of that shot, as `FaceTrack.shot_index` counts."""
         after = bisect_right(self.shots, moment, key=lambda shot: shot.span.start)
-        return max(0, after - 1)
+        return self.shots[max(0, after - 1)]
 
 
 @dataclass(frozen=True, slots=True)
