@@ -95,7 +95,7 @@ def _leased(machine: Machine, database: Database, video: VideoRow) -> Iterator[_
         _unless_away(lambda: leases.release(*run.key, run.run_id))
 
 
-def _unless_away(write: Callable[[], None]) -> None:
+def _unless_away(write: Callable[[], object]) -> None:
     try:
         write()
     except TransientError as error:  # the lease is known to be dead when we are, and the row follows from it
