@@ -6,7 +6,6 @@ Nothing here decodes more than a moment of the file.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import stat
@@ -27,8 +26,9 @@ from clip_platform.errors import (
     UnsupportedMedia,
 )
 from clip_platform.media import process
-from clip_platform.media.ffprobe import Described, describe, exact_number, streams_of_kind, whole_number
+from clip_platform.media.ffprobe import Described, describe, exact_number, streams_of_kind
 from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
+from clip_platform.media.streams import AGAIN, audio_stream, disposition, is_still, video_stream
 from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
 
 _HEAD_PACKETS = 400
@@ -38,12 +38,10 @@ _SCAN_BYTES_PER_S = 20 * 1024 * 1024
 _DEFECT_S = Fraction(2)
 _DEFECT_SHARE = Fraction(5, 100)
 _NOTABLE_S = Fraction(1, 2)
-_ABSURD_ASPECT = 8
 _DEMUXER_SPOKE = re.compile(r"^\[([a-z0-9_,]+) @ ", re.MULTILINE)
 _CONTAINERS_BEGIN = (b"\x1aE\xdf\xa3", b"RIFF", b"OggS", b"FLV", b"\x00\x00\x01\xba", b"0&\xb2u", b"fLaC", b"ID3")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 _CONVERT = "convert it to MP4 (H.264 picture, AAC sound)"
-_AGAIN = "export or upload it again"
 
 
 def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
@@ -61,13 +59,13 @@ def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
     sounds = _sounds(path, answer)
     _refuse_encrypted(path, answer)
     start = exact_number(answer["format"].get("start_time")) or Fraction(0)
-    video, warnings = _video_stream(path, picture, answer, start)
+    video, warnings = video_stream(path, picture, answer, start)
     _refuse_sizes(path, video, limits)
     claimed = exact_number(answer["format"].get("duration"))
     if claimed is not None and claimed > limits.max_duration_s:
         raise _too_long(path, claimed, limits)
     _refuse_undecodable_picture(path, video.index)
-    streams = tuple(_audio_stream(sound, start) for sound in sounds)
+    streams = tuple(audio_stream(sound, start) for sound in sounds)
     audio, heard = _choose_sound(path, sounds, streams)
     ends = _ends(path, answer, start, claimed, size_bytes)
     duration = _duration(path, video, audio, ends, claimed, limits)
@@ -99,7 +97,7 @@ def _readable_size(path: Path, limits: Limits) -> int:
     if not os.access(path, os.R_OK):
         raise UnreadableFile(f"{path} may not be read by this user; change its permissions")
     if status.st_size == 0:
-        raise EmptyFile(f"{path.name} is empty (0 bytes); {_AGAIN}")
+        raise EmptyFile(f"{path.name} is empty (0 bytes); {AGAIN}")
     if status.st_size > limits.max_bytes:
         raise LimitExceeded(
             f"{path.name} has {status.st_size / 1e9:.1f} GB; at most {limits.max_bytes / 1e9:.1f} GB are taken, "
@@ -115,7 +113,7 @@ def _opened(path: Path) -> Described:
     except ProgramFailed as error:
         raise _unopened(path, error.detail) from error
     if not answer.get("streams") or "format" not in answer:
-        raise DamagedMedia(f"{path.name} is a container without any stream; {_AGAIN}", detail=stderr)
+        raise DamagedMedia(f"{path.name} is a container without any stream; {AGAIN}", detail=stderr)
     return answer
 
 
@@ -130,7 +128,7 @@ def _unopened(path: Path, stderr: str) -> NotMedia | DamagedMedia | UnsupportedM
                 f"{path.name} is of the kind {spoke[-1]}, which is not taken; {_CONVERT}", detail=stderr
             )
     elif _begins_like_media(path):
-        return DamagedMedia(f"{path.name} is damaged or cut off: its index cannot be read; {_AGAIN}", detail=stderr)
+        return DamagedMedia(f"{path.name} is damaged or cut off: its index cannot be read; {AGAIN}", detail=stderr)
     return NotMedia(f"{path.name} is not a video that ffmpeg knows; name a video with sound", detail=stderr)
 
 
@@ -153,7 +151,7 @@ def _begins_like_media(path: Path) -> bool:
 
 def _picture(path: Path, answer: Described) -> Described:
     pictures = streams_of_kind(answer, "video")
-    moving = [stream for stream in pictures if not _is_still(stream)]
+    moving = [stream for stream in pictures if not is_still(stream)]
     format_name = str(answer["format"].get("format_name"))
     if format_name.endswith("_pipe") or format_name in ("image2", "apng"):
         raise NotMedia(f"{path.name} is a still picture ({format_name}), not a video; name a video with sound")
@@ -162,15 +160,7 @@ def _picture(path: Path, answer: Described) -> Described:
         if not streams_of_kind(answer, "audio"):
             holds = "neither picture nor sound"
         raise NoVideoStream(f"{path.name} holds {holds}; name a file with moving pictures")
-    return max(moving, key=lambda stream: (_disposition(stream, "default"), _area(stream), -int(stream["index"])))
-
-
-def _is_still(stream: Described) -> bool:
-    return bool(_disposition(stream, "attached_pic") or _disposition(stream, "timed_thumbnails"))
-
-
-def _disposition(stream: Described, name: str) -> int:
-    return int(stream.get("disposition", {}).get(name, 0))
+    return max(moving, key=lambda stream: (disposition(stream, "default"), _area(stream), -int(stream["index"])))
 
 
 def _area(stream: Described) -> int:
@@ -189,99 +179,6 @@ def _refuse_encrypted(path: Path, answer: Described) -> None:
         kinds = [str(side.get("side_data_type", "")) for side in holder.get("side_data_list", ())]
         if any(kind.startswith("Encryption") for kind in kinds):
             raise UnsupportedMedia(f"{path.name} is encrypted (DRM); name an unprotected copy")
-
-
-def _video_stream(path: Path, picture: Described, answer: Described, start: Fraction) -> tuple[VideoStream, list[str]]:
-    width, height = int(picture.get("width", 0)), int(picture.get("height", 0))
-    if width <= 0 or height <= 0:
-        raise DamagedMedia(f"{path.name} says its picture has {width}x{height} pixels; {_AGAIN}")
-    index = int(picture["index"])
-    base = exact_number(picture.get("time_base")) or Fraction(1, 1000)
-    rotation, about_rotation = _rotation(picture)
-    aspect, about_aspect = _sample_aspect(picture)
-    times = _times_of(answer, index, base)
-    rate, variable = _rate(picture, times, base)
-    interlaced = picture.get("field_order") in ("tt", "bb", "tb", "bt")
-    shown = (_even(width * aspect), _even(Fraction(height)))
-    shown_width, shown_height = shown if rotation in (0, 180) else shown[::-1]
-    stream = VideoStream(
-        index=index,
-        codec=str(picture.get("codec_name", "unknown")),
-        width_px=shown_width,
-        height_px=shown_height,
-        coded_width_px=width,
-        coded_height_px=height,
-        frame_rate=rate,
-        time_base=base,
-        start_s=_start_of(picture, base, start),
-        rotation_deg=rotation,
-        sample_aspect=aspect,
-        variable_rate=variable,
-        pixel_format=str(picture.get("pix_fmt", "unknown")),
-        bit_rate_bps=whole_number(picture.get("bit_rate")),
-        interlaced=interlaced,
-    )
-    others = [s for s in streams_of_kind(answer, "video") if not _is_still(s) and s["index"] != index]
-    about_others = [f"{len(others) + 1} pictures: stream {index} is used, the others are not"] if others else []
-    about_rate = ["the frame rate varies; times follow each frame's own time stamp"] if variable else []
-    about_fields = ["the picture is interlaced; each two fields become one frame"] if interlaced else []
-    return stream, [*about_others, *about_rotation, *about_aspect, *about_rate, *about_fields]
-
-
-def _even(size: Fraction) -> int:
-    return max(2, round(size / 2) * 2)
-
-
-def _rotation(picture: Described) -> tuple[int, list[str]]:
-    """Clockwise degrees to turn the picture by, as ffmpeg's autorotation does: it takes angles within 1 degree of a
-    right angle for one."""
-    given = [side["rotation"] for side in picture.get("side_data_list", ()) if "rotation" in side]
-    if not given:
-        return 0, []
-    clockwise = -given[0] % 360 if abs(given[0]) <= 360 else None  # a matrix of zeros reads as the lowest integer
-    if clockwise is None:
-        return 0, ["the rotation in the header makes no sense and is ignored"]
-    for right_angle in (0, 90, 180, 270, 360):
-        if abs(clockwise - right_angle) < 1:
-            return right_angle % 360, []
-    return 0, [f"the picture is turned by {clockwise:g} degrees"]
-
-
-def _sample_aspect(picture: Described) -> tuple[Fraction, list[str]]:
-    aspect = exact_number(picture.get("sample_aspect_ratio"))
-    if not aspect or aspect < 0:
-        return Fraction(1), []
-    if not Fraction(1, _ABSURD_ASPECT) <= aspect <= _ABSURD_ASPECT:
-        return Fraction(1), [f"the pixel shape in the header, {aspect}, makes no sense and is ignored"]
-    return aspect, []
-
-
-def _times_of(answer: Described, index: int, base: Fraction) -> list[Fraction]:
-    packets = [packet for packet in answer.get("packets", ()) if packet.get("stream_index") == index]
-    ticks = [whole_number(packet.get("pts")) for packet in packets]
-    return sorted(tick * base for tick in ticks if tick is not None)
-
-
-def _rate(picture: Described, times: Sequence[Fraction], base: Fraction) -> tuple[Fraction, bool]:
-    """Frames per second on average, and whether the gaps between frames differ by more than rounding."""
-    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
-    measured = (len(gaps) / (times[-1] - times[0])) if gaps and times[-1] > times[0] else None
-    # Of the gaps, the longest are left out: among the last packets read, one shown earlier may be missing.
-    inner = gaps[: max(1, len(gaps) * 95 // 100)] if len(gaps) >= 20 else gaps[:-1]
-    rounding = max(2 * base, Fraction(2, 1000))
-    uneven = bool(inner) and inner[-1] - inner[0] > rounding and inner[-1] > inner[0] * Fraction(6, 5)
-    average = exact_number(picture.get("avg_frame_rate"))
-    if average and 0 < average <= 1000:
-        return average, uneven
-    nominal = exact_number(picture.get("r_frame_rate"))
-    if measured is None and nominal and 0 < nominal <= 1000:
-        return nominal, uneven
-    return (measured.limit_denominator(1001) if measured else Fraction(25)), uneven
-
-
-def _start_of(stream: Described, base: Fraction, start: Fraction) -> Fraction:
-    ticks = whole_number(stream.get("start_pts"))
-    return ticks * base - start if ticks is not None else Fraction(0)
 
 
 def _refuse_sizes(path: Path, video: VideoStream, limits: Limits) -> None:
@@ -306,7 +203,7 @@ def _refuse_undecodable_picture(path: Path, index: int) -> None:
         return
     if decoded.unknown_codec:
         raise UnsupportedMedia(f"the picture of {path.name} is in no known codec; {_CONVERT}", detail=decoded.stderr)
-    raise DamagedMedia(f"no picture of {path.name} can be decoded; {_AGAIN}", detail=decoded.stderr)
+    raise DamagedMedia(f"no picture of {path.name} can be decoded; {AGAIN}", detail=decoded.stderr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,26 +239,11 @@ def _decoded_head(path: Path, index: int, kind: str) -> _Head:
     return _Head(sum(not line.startswith("#") for line in lines), completed.stderr)
 
 
-def _audio_stream(sound: Described, start: Fraction) -> AudioStream:
-    tags = {str(name).lower(): str(value) for name, value in sound.get("tags", {}).items()}
-    language = tags.get("language")
-    base = exact_number(sound.get("time_base")) or Fraction(1, 1000)
-    return AudioStream(
-        index=int(sound["index"]),
-        codec=str(sound.get("codec_name", "unknown")),
-        sample_rate_hz=whole_number(sound.get("sample_rate")) or 0,
-        channels=whole_number(sound.get("channels")) or 0,
-        start_s=_start_of(sound, base, start),
-        language=language if language not in (None, "und", "") else None,
-        title=tags.get("title"),
-    )
-
-
 def _choose_sound(
     path: Path, sounds: Sequence[Described], streams: Sequence[AudioStream]
 ) -> tuple[AudioStream, list[str]]:
     """The track marked as default, otherwise the first; the next one when that cannot be decoded."""
-    order = sorted(range(len(sounds)), key=lambda i: (-_disposition(sounds[i], "default"), i))
+    order = sorted(range(len(sounds)), key=lambda i: (-disposition(sounds[i], "default"), i))
     failures: list[_Head] = []
     for position in order:
         stream = streams[position]
@@ -374,7 +256,7 @@ def _choose_sound(
     detail = "\n".join(failure.stderr for failure in failures)
     if any(failure.unknown_codec for failure in failures):
         raise UnsupportedMedia(f"the sound of {path.name} is in no known codec; {_CONVERT}", detail=detail)
-    raise DamagedMedia(f"the sound of {path.name} cannot be decoded; {_AGAIN}", detail=detail)
+    raise DamagedMedia(f"the sound of {path.name} cannot be decoded; {AGAIN}", detail=detail)
 
 
 def _about_tracks(chosen: AudioStream, streams: Sequence[AudioStream], undecodable: int) -> list[str]:
@@ -398,7 +280,7 @@ class _Ends:
 
 
 def _ends(path: Path, answer: Described, start: Fraction, claimed: Fraction | None, size_bytes: int) -> _Ends:
-    needed = {int(s["index"]) for kind in ("video", "audio") for s in streams_of_kind(answer, kind) if not _is_still(s)}
+    needed = {int(s["index"]) for kind in ("video", "audio") for s in streams_of_kind(answer, kind) if not is_still(s)}
     if claimed is not None and claimed > 0:
         found = _last_packets(path, start, max(claimed - _TAIL_S, Fraction(0)), size_bytes)
         if needed <= found.keys() and max(found.values()) >= claimed - _NOTABLE_S:
@@ -434,7 +316,7 @@ def _duration(
     missing = (claimed or Fraction(0)) - ends.last
     if ends.read_in_full and claimed and missing > max(_DEFECT_S, claimed * _DEFECT_SHARE):
         raise DamagedMedia(
-            f"{path.name} holds {float(ends.last):.1f} s of the {float(claimed):.1f} s its header promises; {_AGAIN}"
+            f"{path.name} holds {float(ends.last):.1f} s of the {float(claimed):.1f} s its header promises; {AGAIN}"
         )
     if audio.index not in ends.by_stream:
         raise NoAudioStream(f"the sound track of {path.name} is empty; name a file with sound")
