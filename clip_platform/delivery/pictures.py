@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clip_platform.delivery.timeline import Mark, TimelineData
 from clip_platform.scoring.scorer import ClipScores
@@ -16,7 +16,9 @@ from clip_platform.speech.acoustics import AcousticFeatures
 from clip_platform.vision.tracks import Box
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image as Picture
 
 LARGEST_BYTES = 60_000
 
@@ -50,7 +52,7 @@ def timeline_png(data: TimelineData) -> bytes:
     return _png(draw, height_in=3.6)
 
 
-def _bars(axes: Any, marks: Sequence[Mark], y: int, colour: str) -> None:
+def _bars(axes: Axes, marks: Sequence[Mark], y: int, colour: str) -> None:
     spans = [(mark.start_s, mark.end_s - mark.start_s) for mark in marks]
     colours = [_SLIDE if mark.kind == "slide" else colour for mark in marks]
     axes.broken_barh(spans, (y - 0.4, 0.8), facecolors=colours, edgecolors="white", linewidth=0.4)
@@ -154,7 +156,7 @@ def strip(paths: Sequence[Path], height_px: int = 240) -> bytes:
     return _jpeg(whole)
 
 
-def _jpeg(picture: Any) -> bytes:
+def _jpeg(picture: Picture) -> bytes:
     file = io.BytesIO()
     picture.save(file, format="JPEG", quality=80)
     return file.getvalue()
