@@ -74,7 +74,7 @@ def _cut(path: Path, media: MediaInfo, span: Span) -> Any:
     opened = source.opened(path, seeking.audible_from(media, span.start), vn=None)
     return (
         source.sound(opened, media, span.start)
-        .filter("atrim", start=0)
+        .filter("atrim", start=0)  # the resampler would drop it too, after resampling it
         .filter("aresample", SAMPLE_RATE_HZ, **{"async": 1, "first_pts": 0})
         .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
         .filter("apad")
