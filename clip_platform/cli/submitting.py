@@ -20,6 +20,7 @@ from clip_platform.upload.preferences import Preferences
 from clip_platform.upload.states import VideoState
 
 _LISTED = 50
+_ID_CHARACTERS = 26
 
 
 def submit_file(file: Path, preferences: Preferences) -> int:
@@ -41,7 +42,10 @@ def list_videos() -> int:
         database = Database(machine.database_url)
         tenants.ensure(database, LOCAL_TENANT, "This machine")
         rows = videos.list_videos(database, LOCAL_TENANT, limit=_LISTED)
-    table = Table("video", "name", "state", "attempt", "error")
+    table = Table()
+    table.add_column("video", no_wrap=True, min_width=_ID_CHARACTERS)  # to be copied
+    for heading in ("name", "state", "attempt", "error"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         error = f"{row.error_class}: {row.error_message}" if row.error_class else ""
         table.add_row(row.video_id, escape(row.name), row.state.value, str(row.attempt), escape(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,11 @@ from clip_platform.upload.states import VideoState
 @dataclass(frozen=True)
 class Number:
     value: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    files: tuple[StoredObject, ...]
 
 
 class SmallStage:
@@ -132,6 +137,37 @@ def test_one_asset_alone_takes_its_sibling_from_the_store(stage: SmallStage, vid
     assert stage.run(video, ["second"], **{RECOMPUTE_TAG: "true"})
 
     assert stage.made == ["second"]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"{}")])
+def test_a_damaged_checkpoint_is_made_again(
+    stage: SmallStage, video: VideoRow, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    assert stage.run(video)
+    (stored,) = (tmp_path / "objects").rglob("*-first.json")
+    damage(stored)
+
+    assert stage.run(video)
+
+    assert stage.made == ["first", "second", "first"]
+    assert stage.videos_resource.loaded(video.video_id, "first", Number) == Number(3)
+
+
+def test_a_checkpoint_that_names_a_lost_file_is_made_again(stage: SmallStage, video: VideoRow, tmp_path: Path) -> None:
+    def keep(run: StageRun) -> Kept:
+        stage.made.append("kept")
+        return Kept((run.workspace.keep_bytes(b"pixels", "clips", "clip.mp4"),))
+
+    product = Product("kept", Kept, "a file", "1", frozenset({"python"}), lambda _v, _r: {})
+    stage.step = build_stage("small", [Work((product,), (), keep)], pool="cpu", shape={}, ends_video=True)
+    assert stage.run(video, ["kept"])
+    (stored,) = (tmp_path / "objects").rglob("*-clip.mp4")
+    stored.write_bytes(b"other!")
+
+    assert stage.run(video, ["kept"])
+
+    assert stage.made == ["kept", "kept"]
+    assert stored.read_bytes() == b"pixels"
 
 
 def test_a_permanent_error_is_recorded_and_not_retried(stage: SmallStage, video: VideoRow) -> None:
