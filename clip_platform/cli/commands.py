@@ -67,10 +67,10 @@ def cli() -> None:
 
 
 @cli.command(cls=_TakesFile)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @_preference_options
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the clips. [default: NAME-clips]"
+    "--out", type=click.Path(path_type=Path, readable=False), help="Folder for the clips. [default: NAME-clips]"
 )
 @click.option("--recompute", is_flag=True, help="Ignore what earlier runs finished.")
 @reported
@@ -82,7 +82,7 @@ def process(file: Path, out: Path | None, recompute: bool, **preferences: Any) -
 
 
 @cli.command(cls=_TakesFile)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @_preference_options
 @reported
 def submit(file: Path, **preferences: Any) -> int:

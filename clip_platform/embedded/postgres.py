@@ -257,6 +257,7 @@ class _Cluster:
             raise _unusable(self._folder, error) from error
         finally:
             password_file.unlink(missing_ok=True)
+            shutil.rmtree(fresh, ignore_errors=True)  # there only when something went wrong
 
     def _start(self) -> bool:
         """Whether it started. False when what is in the way goes by itself: a taken port, a dead server's session."""
@@ -328,7 +329,7 @@ def _ended(process: psutil.Process, patience_s: float) -> bool:
 
 def _why(said: str, data: Path) -> ClipPlatformError:
     """What Postgres' own words mean for people."""
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if any(sign in said for sign in ("No space left on device", "Disk quota exceeded", "bytes at block")):
         return StorageFull(f"no space is left for Postgres in {data}; free some and try again", detail=said)
     if "incompatible with server" in said or "not compatible with this version" in said:
         return InvalidSetting(

@@ -25,11 +25,16 @@ def process_tag(holder: Holder) -> str:
 def end_run(instance: dg.DagsterInstance, run_id: str, reason: str) -> bool:
     """Reports the run as failed and frees the pool slots it holds; False when it was over or is unknown."""
     run = instance.get_run_by_id(run_id)
-    if run is None or run.status in _OVER:
-        return False
-    instance.report_run_failed(run, f"ended from outside: {reason}")
+    goes_on = run is not None and run.status not in _OVER
+    if run is not None and goes_on:
+        instance.report_run_failed(run, f"ended from outside: {reason}")
+    free_slots(instance, run_id)
+    return goes_on
+
+
+def free_slots(instance: dg.DagsterInstance, run_id: str) -> None:
+    """A run whose process was killed keeps its pool slots, also when its launcher has noticed and reported it."""
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-    return True
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:

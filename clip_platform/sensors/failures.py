@@ -5,6 +5,7 @@ import dagster as dg
 from clip_platform.jobs import process_video
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.videos import VideosResource
+from clip_platform.sensors.endings import free_slots
 from clip_platform.sensors.uploads import ATTEMPT_TAG
 
 
@@ -16,6 +17,7 @@ from clip_platform.sensors.uploads import ATTEMPT_TAG
 def failed_runs(context: dg.RunFailureSensorContext, backlog: BacklogResource, videos: VideosResource) -> dg.SkipReason:
     run = context.dagster_run
     reason = context.failure_event.message or "the run failed without a message"
+    free_slots(context.instance, run.run_id)
     if run.tags.get("dagster/partition"):
         attempt = run.tags.get(ATTEMPT_TAG)
         videos.abandon(run.tags["dagster/partition"], run.run_id, reason, int(attempt) if attempt else None)

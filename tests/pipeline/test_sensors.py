@@ -16,7 +16,7 @@ from clip_platform.identifiers import StoredObject, new_ulid
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
-from clip_platform.sensors.endings import PROCESS_TAG, end_dead_runs, process_tag
+from clip_platform.sensors.endings import PROCESS_TAG, end_dead_runs, end_run, process_tag
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.upload.states import VideoState
 from tests.conftest import MigratedServer
@@ -188,3 +188,16 @@ def test_two_commands_with_the_same_file_at_once_make_one_video(queue: Queue) ->
         ids = set(pool.map(register, range(4)))
 
     assert len(ids) == 1
+
+
+def test_the_slots_of_a_run_that_its_launcher_reported_dead_are_freed(queue: Queue) -> None:
+    job = build_definitions().resolve_job_def("process_video")
+    run_id = queue.instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE).run_id
+    storage = queue.instance.event_log_storage
+    storage.set_concurrency_slots("gpu", 1)
+    assert storage.claim_concurrency_slot("gpu", run_id, "vision").is_claimed
+
+    ended = end_run(queue.instance, run_id, "its process is gone")
+
+    assert not ended  # it had ended already
+    assert storage.claim_concurrency_slot("gpu", "another run", "vision").is_claimed
