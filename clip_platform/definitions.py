@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+from clip_platform import telemetry
 from clip_platform.assets.uploaded import uploaded_video
 from clip_platform.jobs import STEPS, process_video
 from clip_platform.resources.artifacts import ArtifactIOManager
@@ -64,4 +67,7 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    """For Dagster's own processes; whoever has set up logging already keeps it."""
+    if not logging.getLogger().handlers:
+        telemetry.configure_logging(sys.stderr, read_settings().log_level)
     return build_definitions()

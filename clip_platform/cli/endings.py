@@ -31,7 +31,8 @@ def reported(command: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             code = command(*args, **kwargs) or 0
-            sys.stdout.flush()
+            if sys.stdout is not None:  # started with it closed
+                sys.stdout.flush()
         except KeyboardInterrupt:
             _end(EXIT_INTERRUPTED, "interrupted; run the same command again to go on from here")
         except ClipPlatformError as error:
@@ -86,7 +87,8 @@ def _end(code: int, line: str) -> NoReturn:
 def _close_output() -> None:
     """Python would complain at its end about a reader that has gone."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

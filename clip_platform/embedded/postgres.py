@@ -43,6 +43,7 @@ _STOP_PATIENCE_S = 1.0
 _WATCH_S = 0.5
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
 _PROVISIONED = "1"
+_SHELLS_OWN = frozenset('"$`\\\n')
 _CONFIGURATION = f"""
 listen_addresses = '{HOST}'
 unix_socket_directories = ''
@@ -113,6 +114,11 @@ class EmbeddedPostgres:
             self._cluster().stop()
 
     def _make_folder(self) -> None:
+        if _SHELLS_OWN & set(str(self._folder)):
+            raise InvalidSetting(
+                f'{self._folder.parent} has one of the characters " $ ` \\ or a line end in it, which pg_ctl hands to a '
+                "shell; set CLIP_PLATFORM_HOME to a folder without them"
+            )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -119,3 +120,55 @@ def test_a_home_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("InvalidSetting: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_homes_name_is_no_program(tmp_path: Path) -> None:
+    home = tmp_path / "home $(touch pwned)"
+
+    done = CommandLine(home).run("videos")
+
+    assert done.returncode == 1
+    assert "set CLIP_PLATFORM_HOME to a folder without them" in done.stderr
+    assert not (home / "postgres").exists()
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A home in use."""
+    line = CommandLine(tmp_path_factory.mktemp("machine") / "home")
+    done = line.run("videos")
+    assert done.returncode == 0, done.stderr
+    return line
+
+
+def test_what_a_home_keeps_is_closed_to_others(line: CommandLine) -> None:
+    private = ("objects", "logs", "scratch", "dagster", "postgres/data", "postgres/passwords.json")
+
+    assert [(line.home / name).stat().st_mode & 0o077 for name in private] == [0] * len(private)
+
+
+def test_a_users_own_settings_for_postgres_are_not_for_this_one(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGOPTIONS", "-c nonsense=1")
+
+    done = line.run("videos")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_output_may_be_closed_from_the_start(line: CommandLine) -> None:
+    command = f"{sys.executable} -m clip_platform videos >&-"
+
+    done = subprocess.run(["sh", "-c", command], env=line.environment, stderr=subprocess.PIPE, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_processes_that_dagster_starts_log_json() -> None:
+    program = "import logging; from clip_platform.definitions import defs; defs(); logging.warning('said')"
+
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stderr.splitlines()[-1])["message"] == "said"
