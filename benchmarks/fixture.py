@@ -11,9 +11,12 @@ from clip_platform.evaluation.sample_talk import SampleTalk, current_sample_talk
 
 SIZE, FPS, BIT_RATE_MBPS, NOISE = "1920x1080", 30, 6, 14
 PARAMETERS = (
-    f"{SIZE} at {FPS} frames/s, H.264 High, {BIT_RATE_MBPS} Mbit/s, AAC; moving faces over textures, slides; "
+    f"{SIZE} at {FPS} frames/s, BT.709, H.264 High, {BIT_RATE_MBPS} Mbit/s, AAC; moving faces over textures, slides; "
     f"temporal noise of strength {NOISE} (ffmpeg's noise filter); the 86 s sample talk looped"
 )
+
+_TO_HD_COLOURS = "scale=in_color_matrix=bt601:out_color_matrix=bt709"
+"""The drawn talk is BT.601; cameras and editors write BT.709 at this size (ITU-R BT.709), which needs no conversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,11 @@ def fixture(folder: Path, minutes: float) -> Fixture:
     with talk.video.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    loop = folder / f"loop-{digest}-{BIT_RATE_MBPS}m-{NOISE}.mp4"
+    loop = folder / f"loop-{digest}-{BIT_RATE_MBPS}m-{NOISE}-709.mp4"
     if not loop.exists():
-        _make(loop, ["-i", str(talk.video), "-vf", f"noise=alls={NOISE}:allf=t", *_encoder(), "-c:a", "copy"])
-    video = folder / f"talk-{digest}-{BIT_RATE_MBPS}m-{NOISE}-{minutes:g}min.mp4"
+        picture = f"{_TO_HD_COLOURS},noise=alls={NOISE}:allf=t"
+        _make(loop, ["-i", str(talk.video), "-vf", picture, *_encoder(), "-c:a", "copy"])
+    video = folder / f"{loop.stem.replace('loop', 'talk')}-{minutes:g}min.mp4"
     if not video.exists():
         _make(video, ["-stream_loop", "-1", "-i", str(loop), "-t", f"{60 * minutes:g}", "-c", "copy"])
     return Fixture(video, talk, minutes)
@@ -55,6 +59,7 @@ def _encoder() -> list[str]:
         "250",
         "-pix_fmt",
         "yuv420p",
+        *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"),
     ]
 
 
