@@ -326,3 +326,22 @@ def test_without_the_capability_the_obstacle_is_named(home: Path, monkeypatch: p
 
     with pytest.raises(InvalidSetting, match="CAP_DAC_READ_SEARCH"), EmbeddedPostgres(home).running():
         pass
+
+
+def test_a_server_that_is_slow_to_stop_is_gone_all_the_same_and_keeps_what_was_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EmbeddedPostgres(tmp_path).running() as server:
+        with psycopg.connect(server.url(SUPERUSER, "postgres", "postgresql")) as connection:
+            connection.execute("create table kept as select generate_series(1, 100000) as number")
+        monkeypatch.setattr("clip_platform.embedded.postgres._STOP_PATIENCE_S", 0.0)
+    monkeypatch.undo()
+
+    with (
+        EmbeddedPostgres(tmp_path).running() as again,
+        psycopg.connect(again.url(SUPERUSER, "postgres", "postgresql")) as connection,
+    ):
+        found = connection.execute("select count(*) from kept").fetchone()
+
+    assert "immediate shutdown" in (tmp_path / "postgres" / "server.log").read_text()
+    assert found == (100000,)
