@@ -29,6 +29,8 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         database=_database(settings, "pipeline"),
         object_store=ObjectStoreResource(url=settings.store_url),
         scratch=str(settings.scratch_folder),
+        max_upload_bytes=settings.max_upload_bytes,
+        max_upload_duration_s=settings.max_upload_duration_s,
     )
     return {
         "videos": videos,

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationErr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clip_platform.errors import InvalidSetting
+from clip_platform.upload.acceptance import Limits
 
 PREFIX = "CLIP_PLATFORM_"
 
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The object store's address, whether set or not."""
         return self.object_store_url or (self.home.absolute() / "objects").as_uri()
+
+    @property
+    def upload_limits(self) -> Limits:
+        return Limits(max_bytes=self.max_upload_bytes, max_duration_s=self.max_upload_duration_s)
 
     @property
     def scratch_folder(self) -> Path:

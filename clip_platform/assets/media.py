@@ -13,7 +13,7 @@ from clip_platform.resources.stage_run import StageRun
 
 
 def _media_info(run: StageRun) -> MediaInfo:
-    return probe(run.source())
+    return probe(run.source(), run.limits)
 
 
 def _media_info_metadata(info: MediaInfo, run: StageRun) -> dict[str, object]:

@@ -162,7 +162,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     try:
         with opened.attempt(context.partition_key, context.run.run_id) as attempt:
             recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
-            run = StageRun(stage, attempt, recognizer, detector, scorer, recompute)
+            run = StageRun(stage, attempt, recognizer, detector, scorer, opened.limits, recompute)
             with (
                 telemetry.bound(
                     video=attempt.video.video_id,

@@ -63,7 +63,7 @@ class _Run:
 def process_file(file: Path, preferences: Preferences, out: Path | None, *, recompute: bool) -> int:
     """Exit code 0 when the clips are in `out`; errors are raised."""
     settings = read_settings()
-    probe(file)  # a bad file is refused before anything starts
+    probe(file, settings.upload_limits)  # a bad file is refused before anything starts
     folder = out or Path(f"{file.stem}-clips")
     check_destination(folder)
     with running_machine(settings) as machine:

@@ -25,8 +25,9 @@ _ID_CHARACTERS = 26
 
 def submit_file(file: Path, preferences: Preferences) -> int:
     """Writes the row that the `finished_uploads` sensor picks up, and prints the video's id."""
-    probe(file)
-    with running_machine(read_settings()) as machine:
+    settings = read_settings()
+    probe(file, settings.upload_limits)
+    with running_machine(settings) as machine:
         database = Database(machine.database_url)
         store = open_store(machine.object_store_url)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)

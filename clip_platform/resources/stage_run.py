@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.upload.acceptance import Limits
 from clip_platform.upload.preferences import Preferences
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class StageRun:
     speech_recognizer: SpeechRecognizerResource
     face_detector: FaceDetectorResource
     scorer: ScorerResource
+    limits: Limits
     recompute: bool = False
     _assets: Sequence[str] = ()
 

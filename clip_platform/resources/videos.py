@@ -10,6 +10,7 @@ import dagster as dg
 from clip_platform.errors import InvalidInput
 from clip_platform.identifiers import StoredObject
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
+from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from clip_platform.database.recovery import FailedVideo
@@ -19,11 +20,17 @@ T = TypeVar("T")
 
 
 class VideosResource(dg.ConfigurableResource):
-    """Where videos' rows and bytes are, and where a step may put temporary files."""
+    """Where videos' rows and bytes are, where a step may put temporary files, and what is taken as a video."""
 
     database: dg.ResourceDependency[DatabaseResource]
     object_store: dg.ResourceDependency[ObjectStoreResource]
     scratch: str
+    max_upload_bytes: int = DEFAULT_LIMITS.max_bytes
+    max_upload_duration_s: float = DEFAULT_LIMITS.max_duration_s
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(max_bytes=self.max_upload_bytes, max_duration_s=self.max_upload_duration_s)
 
     @contextmanager
     def attempt(self, video_id: str, run_id: str) -> Iterator["VideoAttempt"]:

@@ -142,6 +142,17 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, name: str, content: b
     assert not line.home.exists()
 
 
+def test_a_video_beyond_the_operators_limit_is_refused(
+    short_talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_PLATFORM_MAX_UPLOAD_DURATION_S", "5")
+
+    done = CommandLine(tmp_path / "home").run("process", str(short_talk))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("LimitExceeded: ")
+
+
 def test_contradictory_preferences_are_refused_by_name(tmp_path: Path, short_talk: Path) -> None:
     done = CommandLine(tmp_path / "home").run("process", str(short_talk), "--min-s", "30", "--max-s", "20")
 
