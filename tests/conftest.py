@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,12 @@ from clip_platform.database import roles, tenants
 from clip_platform.database.connection import Database
 from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import SUPERUSER, EmbeddedPostgres, Server
+
+
+def pytest_configure() -> None:
+    """A shell that starts the suite in the background has it ignore interrupts, and every program it starts with it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,12 @@ def test_a_file_without_one_picture_is_damaged(talk, tmp_path):
         list(read_frames(broken, info, [ALL], silent))
 
 
+def children() -> str:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
 def test_closing_early_leaves_no_decoder_thread_or_pipe(talk):
+    children_before = children()
     open_before = {file.name for file in Path("/proc/self/fd").iterdir()}
     threads_before = threading.active_count()
     frames = read_frames(talk, probe(talk), [ALL, Feed("some", Fraction(15), 640, 360, "gray")], silent)
@@ -139,7 +144,7 @@ def test_closing_early_leaves_no_decoder_thread_or_pipe(talk):
     next(frames)
     frames.close()
 
-    assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+    assert children() == children_before
     assert {file.name for file in Path("/proc/self/fd").iterdir()} == open_before
     assert threading.active_count() <= threads_before
 
