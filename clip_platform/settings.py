@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     scratch: Path | None = Field(default=None, description="folder for temporary files; in home when unset")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="how much is logged")
 
-    database_host: str | None = Field(default=None, description="Postgres server; unset means the embedded one")
+    database_host: str | None = Field(
+        default=None, description="Postgres server of Dagster's processes; unset for the CLI, which brings its own"
+    )
     database_port: int = Field(default=5432, ge=1, le=65535, description="port of that server")
     database_name: str = Field(default="clip_platform", description="database of the application on that server")
     database_owner_password: SecretStr | None = Field(default=None, description="role clip_platform_owner: migrations")

@@ -38,6 +38,11 @@ class Machine:
 @contextmanager
 def running_machine(settings: Settings) -> Iterator[Machine]:
     """The embedded server, started or joined, with all three databases ready."""
+    if settings.database_host is not None:
+        raise InvalidSetting(
+            f"CLIP_PLATFORM_DATABASE_HOST names the server {settings.database_host}, but this command brings its own; "
+            "unset it, or run Dagster itself against that server"
+        )
     home = settings.home.absolute()
     dagster_home, logs = home / "dagster", home / "logs"
     _prepare(home, (dagster_home, logs, home / "objects", home / "scratch"))

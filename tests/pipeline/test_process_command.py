@@ -153,6 +153,16 @@ def test_a_video_beyond_the_operators_limit_is_refused(
     assert done.stderr.startswith("LimitExceeded: ")
 
 
+def test_a_configured_server_is_never_silently_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIP_PLATFORM_DATABASE_HOST", "db.example")
+
+    done = CommandLine(tmp_path / "home").run("videos")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("InvalidSetting: CLIP_PLATFORM_DATABASE_HOST names the server db.example")
+    assert not (tmp_path / "home").exists()
+
+
 def test_contradictory_preferences_are_refused_by_name(tmp_path: Path, short_talk: Path) -> None:
     done = CommandLine(tmp_path / "home").run("process", str(short_talk), "--min-s", "30", "--max-s", "20")
 
