@@ -12,6 +12,17 @@ ClipPlatformError
 │   │   ├── NoSpeech
 │   │   ├── UnsupportedMedia      a codec, size or encryption that is not taken
 │   │   ├── LimitExceeded         too long, too large
+│   │   ├── NotFound              no such thing, or another tenant's: the two are never told apart
+│   │   ├── Conflict              it is not in a state in which this can be done
+│   │   ├── Stale                 it has changed since the caller saw it (If-Match)
+│   │   ├── IdempotencyMismatch   an Idempotency-Key was used before for another request
+│   │   ├── ChecksumMismatch      bytes that are not what was announced
+│   │   ├── UploadExpired         the upload session is over
+│   │   ├── UnsafeAddress         an address that is not on the public internet, or may not be used
+│   │   ├── SourceUnavailable     a source URL that does not give a video
+│   │   ├── QuotaExceeded         more than this tenant may use
+│   │   ├── Unauthenticated       no token, or one that is not valid
+│   │   ├── Forbidden             a valid token whose role or scopes do not allow it
 │   │   └── InvalidPreference     a preference that is unknown or contradicts another
 │   ├── InvalidSetting        the operator's: configuration that cannot work
 │   ├── EngineUnavailable     an engine or model that is configured but not there
@@ -21,6 +32,7 @@ ClipPlatformError
 │   ├── Superseded            a newer attempt owns this video (fencing)
 │   └── CorruptArtifact       a stored result that is not what was written
 └── TransientError            another attempt may succeed
+    ├── RateLimited           too many requests in too short a time
     ├── DeadlineExceeded
     ├── ProgramFailed         a program died for a reason that is not the input's
     ├── StorageFull
@@ -99,6 +111,50 @@ class LimitExceeded(InvalidInput):
     """Larger or longer than this installation takes."""
 
 
+class NotFound(InvalidInput):
+    """No such thing, or another tenant's: the two are never told apart."""
+
+
+class Conflict(InvalidInput):
+    """It is not in a state in which this can be done."""
+
+
+class Stale(InvalidInput):
+    """It has changed since the caller saw it."""
+
+
+class IdempotencyMismatch(InvalidInput):
+    """An idempotency key was used before for another request."""
+
+
+class ChecksumMismatch(InvalidInput):
+    """Bytes that are not what was announced."""
+
+
+class UploadExpired(InvalidInput):
+    """The upload session is over."""
+
+
+class UnsafeAddress(InvalidInput):
+    """An address that is not on the public internet, or may not be used."""
+
+
+class SourceUnavailable(InvalidInput):
+    """A source URL that does not give a video."""
+
+
+class QuotaExceeded(InvalidInput):
+    """More than this tenant may use."""
+
+
+class Unauthenticated(InvalidInput):
+    """No token, or one that is not valid."""
+
+
+class Forbidden(InvalidInput):
+    """A valid token whose role or scopes do not allow it."""
+
+
 class InvalidPreference(InvalidInput):
     """A preference that is unknown, out of range or contradicts another."""
 
@@ -129,6 +185,18 @@ class Superseded(PermanentError):
 
 class CorruptArtifact(PermanentError):
     """A stored result is not what was written."""
+
+
+class RateLimited(TransientError):
+    """Too many requests in too short a time.
+
+    Args:
+        retry_after_s: when the next one may succeed.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(TransientError):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clip_platform.errors import InvalidSetting
@@ -44,6 +44,64 @@ class Settings(BaseSettings):
     )
     database_sensors_password: SecretStr | None = Field(default=None, description="role clip_platform_sensors: sensors")
 
+    database_api_password: SecretStr | None = Field(default=None, description="role clip_platform_api: the API")
+    database_worker_password: SecretStr | None = Field(
+        default=None, description="role clip_platform_worker: verification, webhooks, audit export"
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices(f"{PREFIX}REDIS_URL", "REDIS_URL"),
+        description="redis://host:port/0 for live progress and rate limits; Postgres and memory when unset",
+    )
+
+    api_host: str = Field(default="127.0.0.1", description="address the API listens on")
+    api_port: int = Field(default=8000, ge=1, le=65535, description="port of the API")
+    api_url: str | None = Field(
+        default=None, description="the API's address as clients see it, http(s)://host; from host and port when unset"
+    )
+    oidc_issuer: str | None = Field(default=None, description="issuer of access tokens, https://...; tokens only when unset")
+    oidc_audience: str | None = Field(default=None, description="audience that access tokens must name")
+    oidc_groups_claim: str = Field(default="groups", description="claim that lists a user's groups")
+    oidc_group_pattern: str = Field(
+        default="clip-platform:{tenant}:{role}", description="groups that give a role in a tenant"
+    )
+    oidc_operator_group: str = Field(default="clip-platform:operators", description="group of the operators")
+    rate_limit_per_token: str = Field(default="600/minute", description="requests of one token; see limits' notation")
+    rate_limit_per_tenant: str = Field(default="3000/minute", description="requests of one tenant")
+    max_request_bytes: PositiveInt = Field(default=1024**2, description="largest request body but for bulk imports")
+
+    master_key: str | None = Field(
+        default=None,
+        description="what wraps all other keys: file:///keyset.json or aws-kms://ARN; a file in home when unset",
+    )
+    keys_url: str | None = Field(
+        default=None, description="store of the wrapped keys, outside Postgres and the object store; in home when unset"
+    )
+    s3_kms_key: str | None = Field(
+        default=None, description="SSE-KMS key of a tenant's originals and clips, alias/clips-{tenant} say"
+    )
+    azure_encryption_scope: str | None = Field(
+        default=None, description="encryption scope of a tenant's originals and clips, clips-{tenant} say"
+    )
+    outbound_allow: str = Field(
+        default="", description="networks beside the public internet that webhooks and sources may be on, 10.1.0.0/16 say"
+    )
+    destination_endpoints: str = Field(
+        default="", description="S3 and Azure endpoints beside the providers' own that destinations may name"
+    )
+
+    upload_session_hours: PositiveFloat = Field(default=24.0, description="an upload not completed by then expires")
+    signed_url_minutes: PositiveFloat = Field(default=15.0, description="how long a signed URL works")
+    retention_days: PositiveInt | None = Field(default=None, description="videos are deleted after; never when unset")
+    expiry_notice_days: PositiveInt = Field(default=7, description="warning time before a video is deleted")
+    quota_stored_bytes: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
+    quota_minutes_a_month: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
+    quota_concurrent_videos: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
+    audit_store_url: str | None = Field(
+        default=None, description="s3://bucket/prefix with object lock, for the audit trail; not exported when unset"
+    )
+    audit_retention_days: PositiveInt = Field(default=365, description="how long exported audit trails are locked")
+
     speech_engine: Literal["auto", "nemo", "pocketsphinx"] = Field(default="auto", description="what recognises speech")
     nemo_model: str = Field(default="nvidia/parakeet-tdt-0.6b-v3", description="NeMo model, by name or .nemo file")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where engines compute")
@@ -69,7 +127,12 @@ class Settings(BaseSettings):
     def scratch_folder(self) -> Path:
         return self.scratch or self.home / "scratch"
 
-    def database_url(self, role: Literal["owner", "pipeline", "sensors"]) -> str | None:
+    @property
+    def public_api_url(self) -> str:
+        """The API's address as clients see it, without a slash at its end."""
+        return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    def database_url(self, role: Literal["owner", "pipeline", "sensors", "api", "worker"]) -> str | None:
         """The address for one of the application's roles; None when the embedded server is to be used.
 
         Raises:
@@ -122,5 +185,5 @@ _NOT_SETTINGS = frozenset({f"{PREFIX}SHARED_MEDIA"})
 def _in_words(problem: object) -> str:
     assert isinstance(problem, dict)  # noqa: S101
     name = str(problem["loc"][0])
-    value = "" if "password" in name else f" is {problem['input']!r}"
+    value = "" if "password" in name or "redis" in name.lower() else f" is {problem['input']!r}"
     return f"{PREFIX}{name.upper()}{value}: {problem['msg']}"

@@ -51,14 +51,20 @@ def migrated_server(embedded_postgres: Server) -> MigratedServer:
     return migrated
 
 
+_EMPTIED = (
+    *("webhook_endpoints", "events", "destinations", "members", "api_tokens", "idempotency_keys", "usage_entries"),
+    *("audit_events", "audit_exports", "erasure_requests"),
+    *("videos", "tenants"),  # all other tables go with these
+)
+
+
 @pytest.fixture
 def empty_database(migrated_server: MigratedServer, tmp_path_factory: pytest.TempPathFactory) -> MigratedServer:
     """No rows in any table."""
     with migrated_server.superuser() as connection:
         _refuse_any_other_server(connection, tmp_path_factory.getbasetemp())
-        # all other tables go with these; much faster than truncating small tables
-        connection.execute("delete from videos")
-        connection.execute("delete from tenants")
+        for table in _EMPTIED:  # much faster than truncating small tables
+            connection.execute(f"delete from {table}")
     return migrated_server
 
 
@@ -88,6 +94,20 @@ def database(pipeline_door: Database, empty_database: MigratedServer) -> Databas
     for tenant_id in ("acme", "globex"):
         tenants.ensure(pipeline_door, tenant_id, tenant_id.title())
     return pipeline_door
+
+
+@pytest.fixture(scope="session")
+def api_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url(roles.API))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def worker_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url(roles.WORKER))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

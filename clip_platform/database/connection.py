@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from clip_platform.errors import ClipPlatformError, StorageFull, StorageUnavailable
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_ENTER = text("select set_config('app.tenant_id', :tenant, true)")
 # A lock or a statement that takes longer than this is a fault, and must not hold a worker for ever.
 _SESSION = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=120s -c TimeZone=UTC"
 
@@ -39,10 +40,9 @@ class Database:
     @contextmanager
     def tenant_transaction(self, tenant_id: str) -> Iterator[Connection]:
         """One transaction that sees and writes one tenant's rows; committed at the end, rolled back on an error."""
-        if not is_tenant_id(tenant_id):
-            raise ValueError(f"tenant id {tenant_id!r} is not 1 to 63 letters, digits, '-' or '_'")
+        _expect_tenant_id(tenant_id)
         with translated_errors(), self._engine.begin() as connection:
-            connection.execute(text("select set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
+            _bind(connection, tenant_id)
             yield connection
 
     @contextmanager
@@ -57,6 +57,21 @@ class Database:
     def close(self) -> None:
         """Closes idle connections; the next transaction opens new ones."""
         self._engine.dispose()
+
+
+def enter_tenant(connection: Connection, tenant_id: str) -> None:
+    """From here to its end, the open transaction sees and writes this tenant's rows; once in a transaction."""
+    _expect_tenant_id(tenant_id)
+    _bind(connection, tenant_id)
+
+
+def _expect_tenant_id(tenant_id: str) -> None:
+    if not is_tenant_id(tenant_id):
+        raise ValueError(f"tenant id {tenant_id!r} is not 1 to 63 letters, digits, '-' or '_'")
+
+
+def _bind(connection: Connection, tenant_id: str) -> None:
+    connection.execute(_ENTER, {"tenant": tenant_id})
 
 
 def address(role: str, password: str, host: str, port: int, database: str) -> str:

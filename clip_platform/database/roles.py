@@ -13,13 +13,17 @@ PIPELINE = "clip_platform_pipeline"
 """Assets and the command line; sees one tenant at a time."""
 SENSORS = "clip_platform_sensors"
 """Sees ids, tenants and states of all tenants' videos, and may admit them; nothing else."""
+API = "clip_platform_api"
+"""Serves tenants; sees one tenant at a time, and looks tokens up by their hash."""
+WORKER = "clip_platform_worker"
+"""Verifies uploads, delivers webhooks, exports the audit; finds work across tenants by id, then sees one tenant."""
 DAGSTER = "dagster"
 MLFLOW = "mlflow"
 
 APPLICATION_DATABASE = "clip_platform"
 DATABASE_OWNERS: Mapping[str, str] = {APPLICATION_DATABASE: OWNER, "dagster": DAGSTER, "mlflow": MLFLOW}
-ROLES = (OWNER, PIPELINE, SENSORS, DAGSTER, MLFLOW)
-_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS)}
+ROLES = (OWNER, PIPELINE, SENSORS, API, WORKER, DAGSTER, MLFLOW)
+_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER)}
 
 
 def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:

@@ -6,6 +6,14 @@ from enum import StrEnum
 
 
 class VideoState(StrEnum):
+    UPLOADING = "uploading"
+    """Its parts are on their way to the object store."""
+    VERIFYING = "verifying"
+    """All parts are there; a worker compares them with what was announced."""
+    REJECTED = "rejected"
+    """What arrived is not what was announced; upload it again as a new video."""
+    EXPIRED = "expired"
+    """The upload was abandoned; its parts are gone."""
     SUBMITTED = "submitted"
     """Accepted; waits for a slot."""
     ADMITTED = "admitted"
@@ -17,15 +25,25 @@ class VideoState(StrEnum):
     """The last attempt failed; another may follow."""
     DEAD_LETTERED = "dead_lettered"
     """Failed for good, or too often; an operator can requeue it."""
+    DELETING = "deleting"
+    """Nobody sees it any more; its bytes and rows are being removed."""
 
 
 MAY_FOLLOW: dict[VideoState, frozenset[VideoState]] = {
-    VideoState.SUBMITTED: frozenset({VideoState.ADMITTED, VideoState.PROCESSING}),
-    VideoState.ADMITTED: frozenset({VideoState.PROCESSING, VideoState.SUBMITTED, VideoState.FAILED}),
-    VideoState.PROCESSING: frozenset({VideoState.COMPLETED, VideoState.FAILED, VideoState.DEAD_LETTERED}),
-    VideoState.COMPLETED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
-    VideoState.FAILED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING, VideoState.DEAD_LETTERED}),
-    VideoState.DEAD_LETTERED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
+    state: followers | {VideoState.DELETING}
+    for state, followers in {
+        VideoState.UPLOADING: frozenset({VideoState.VERIFYING, VideoState.EXPIRED}),
+        VideoState.VERIFYING: frozenset({VideoState.SUBMITTED, VideoState.REJECTED}),
+        VideoState.REJECTED: frozenset(),
+        VideoState.EXPIRED: frozenset(),
+        VideoState.SUBMITTED: frozenset({VideoState.ADMITTED, VideoState.PROCESSING}),
+        VideoState.ADMITTED: frozenset({VideoState.PROCESSING, VideoState.SUBMITTED, VideoState.FAILED}),
+        VideoState.PROCESSING: frozenset({VideoState.COMPLETED, VideoState.FAILED, VideoState.DEAD_LETTERED}),
+        VideoState.COMPLETED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
+        VideoState.FAILED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING, VideoState.DEAD_LETTERED}),
+        VideoState.DEAD_LETTERED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
+        VideoState.DELETING: frozenset(),
+    }.items()
 }
 
 MAX_ATTEMPTS = 3
