@@ -16,21 +16,24 @@ class FailedVideo(NamedTuple):
     video_id: str
 
 
-_FAILED = text("select tenant_id, id from videos where state = 'failed' order by updated_at, id limit :limit")
+_FAILED = text("""
+    select tenant_id, id from videos where state = 'failed' and (retry_at is null or retry_at <= now())
+    order by updated_at, id limit :limit""")
 _RESUBMIT = text("""
     update videos set state = 'submitted', updated_at = now()
-    where id = :video_id and state = 'failed' and error_class <> 'Interrupted'""")
+    where id = :video_id and state = 'failed' and error_class <> 'Interrupted'
+        and (retry_at is null or retry_at <= now())""")
 # An attempt that never began counts too: the next run's key has to differ from the one that was asked for already.
 _END = text("""
     update videos
     set state = :state, attempt = :attempt, failures = failures + :counted, error_class = :error_class,
-        error_message = :message, error_detail = '', attempt_token = null, updated_at = now()
+        error_message = :message, error_detail = '', attempt_token = null, retry_at = null, updated_at = now()
     where id = :video_id""")
 _DROP_LEASE = text("delete from leases where video_id = :video_id and run_id = :run_id")
 
 
 def failed(db: Database, limit: int = 100) -> list[FailedVideo]:
-    """Videos of all tenants that may be tried again; as the sensors' role."""
+    """Videos of all tenants that may be tried again, their waiting time being over; as the sensors' role."""
     with db.across_tenants() as connection:
         return [FailedVideo(*row) for row in connection.execute(_FAILED, {"limit": limit})]
 

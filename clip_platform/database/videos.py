@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, text
 from clip_platform.database.connection import Database
 from clip_platform.errors import InvalidInput, Superseded
 from clip_platform.identifiers import StoredObject
-from clip_platform.upload.states import MAX_ATTEMPTS, MAY_FOLLOW, VideoState
+from clip_platform.upload.states import MAX_ATTEMPTS, MAY_FOLLOW, RETRY_DELAYS_S, VideoState
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _COMPLETE = text("update videos set state = 'completed', failures = 0, updated_a
 _FAIL = text("""
     update videos
     set state = :state, failures = failures + 1, error_class = :error_class, error_message = :message,
-        error_detail = :detail, updated_at = now()
+        error_detail = :detail, retry_at = now() + make_interval(secs => :retry_delay_s), updated_at = now()
     where id = :video_id""")
 _REQUEUE = text("""
     update videos
@@ -228,7 +228,9 @@ def fail(
         state = VideoState.DEAD_LETTERED if last else VideoState.FAILED
         _may_become(video, state)
         error = {"error_class": error_class, "message": _storable(message), "detail": _storable(detail)}
-        connection.execute(_FAIL, {"video_id": video_id, "state": state.value, **error})
+        delay_s = RETRY_DELAYS_S[min(video.failures, len(RETRY_DELAYS_S) - 1)]
+        values = {"video_id": video_id, "state": state.value, "retry_delay_s": delay_s, **error}
+        connection.execute(_FAIL, values)
     return state
 
 

@@ -48,3 +48,6 @@ MAY_FOLLOW: dict[VideoState, frozenset[VideoState]] = {
 
 MAX_ATTEMPTS = 3
 """A video that failed this often for transient reasons is dead-lettered."""
+
+RETRY_DELAYS_S = (30, 120)
+"""How long to wait after the first and after the second transient failure; what hinders may pass."""

@@ -46,6 +46,8 @@ comment on column videos.source_url is 'where to fetch the source from; sealed, 
 comment on column videos.edit_revision is 'counts edits of its clips; rendered_revision is the last one that was rendered';
 create index on videos (tenant_id, id desc);
 create index on videos (state, updated_at) where state in ('verifying', 'failed', 'dead_lettered', 'deleting');
+create index on videos (id) where expires_at is null and not pinned
+    and state in ('completed', 'rejected', 'expired', 'failed', 'dead_lettered');
 create index on videos (expires_at) where expires_at is not null and not pinned;
 create index on videos (updated_at) where edit_revision > rendered_revision;
 
@@ -435,8 +437,27 @@ create function videos_to_verify(most integer) returns table (tenant_id text, vi
 
 create function uploads_to_expire(most integer) returns table (tenant_id text, video_id text)
     language sql stable security definer set search_path = pg_catalog, pg_temp
-    as 'select tenant_id, video_id from public.upload_sessions
-        where completed_at is null and expires_at < now() order by expires_at limit most';
+    as 'select tenant_id, video_id from public.upload_sessions sessions
+        where completed_at is null and (expires_at < now() or exists (
+            select from public.videos where id = sessions.video_id and state = ''deleting''))
+        order by expires_at limit most';
+
+create function videos_to_date(default_days integer, most integer) returns table (tenant_id text, video_id text)
+    language sql stable security definer set search_path = pg_catalog, pg_temp
+    as 'select v.tenant_id, v.id from public.videos v join public.tenants t on t.tenant_id = v.tenant_id
+        where v.expires_at is null and not v.pinned
+            and v.state in (''completed'', ''rejected'', ''expired'', ''failed'', ''dead_lettered'')
+            and coalesce(t.retention_days, default_days) is not null
+        order by v.id limit most';
+
+create function videos_to_delete(most integer)
+    returns table (tenant_id text, video_id text, run_id text)
+    language sql stable security definer set search_path = pg_catalog, pg_temp
+    as 'select v.tenant_id, v.id, v.run_id from public.videos v
+        where (v.state = ''deleting'' or (v.expires_at <= now() and v.expiry_announced_at is not null and not v.pinned
+                and v.state in (''completed'', ''rejected'', ''expired'', ''failed'', ''dead_lettered'')))
+            and not exists (select from public.upload_sessions s where s.video_id = v.id and s.completed_at is null)
+        order by v.updated_at, v.id limit most';
 
 create function events_to_dispatch(most integer) returns table (tenant_id text, event_id text)
     language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -468,6 +489,8 @@ _MAY_CALL = {
     "memberships_of(text, bytea)": "clip_platform_api",
     "operator_videos(text, text, integer)": "clip_platform_api",
     "operator_tenants(text, integer)": "clip_platform_api, clip_platform_worker, clip_platform_pipeline",
+    "videos_to_date(integer, integer)": "clip_platform_sensors",
+    "videos_to_delete(integer)": "clip_platform_sensors",
     "videos_to_verify(integer)": "clip_platform_worker",
     "uploads_to_expire(integer)": "clip_platform_worker",
     "events_to_dispatch(integer)": "clip_platform_worker",
