@@ -11,24 +11,33 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 from clip_platform.database.connection import Database
-from clip_platform.errors import InvalidInput, Superseded
+from clip_platform.errors import Conflict, InvalidInput, NotFound, Superseded
 from clip_platform.identifiers import StoredObject
 from clip_platform.upload.states import MAX_ATTEMPTS, MAY_FOLLOW, RETRY_DELAYS_S, VideoState
 
 
 @dataclass(frozen=True, slots=True)
 class VideoRow:
-    """One video. `attempt` counts from 1, 0 before the first one; errors are those of the last failed attempt."""
+    """One video. `attempt` counts from 1, 0 before the first one; errors are those of the last failed attempt.
+
+    `stored_source` is None until the bytes have arrived; `source_url` (sealed) says where they come from when they are
+    fetched. `duration_s` is the source's, known once it was probed. `edit_revision` counts edits of its clips,
+    `rendered_revision` is the last one whose clips are published.
+    """
 
     video_id: str
     tenant_id: str
     name: str
-    source: StoredObject
+    stored_source: StoredObject | None
+    source_url: bytes | None
+    content_type: str | None
+    duration_s: Fraction | None
     preferences: Mapping[str, Any]
     state: VideoState
     attempt: int
@@ -38,12 +47,31 @@ class VideoRow:
     error_class: str | None
     error_message: str | None
     error_detail: str | None
+    created_by: str | None
     created_at: datetime
     updated_at: datetime
+    completed_at: datetime | None
+    expires_at: datetime | None
+    retry_at: datetime | None
+    pinned: bool
+    revision: int
+    edit_revision: int
+    rendered_revision: int
+
+    @property
+    def source(self) -> StoredObject:
+        """
+        Raises:
+            Conflict: its bytes are not there yet.
+        """
+        if self.stored_source is None:
+            raise Conflict(f"video {self.video_id} is {self.state.value} and has no source yet; upload its bytes first")
+        return self.stored_source
 
 
-_COLUMNS = """id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state, attempt, failures,
-    attempt_token, run_id, error_class, error_message, error_detail, created_at, updated_at"""
+_COLUMNS = """id, tenant_id, name, source_key, source_sha256, source_size_bytes, source_url, content_type, duration_s,
+    preferences, state, attempt, failures, attempt_token, run_id, error_class, error_message, error_detail, created_by,
+    created_at, updated_at, completed_at, expires_at, retry_at, pinned, revision, edit_revision, rendered_revision"""
 _REGISTER = text(f"""
     insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state)
     values (:video_id, :tenant_id, :name, :key, :sha256, :size_bytes, cast(:preferences as jsonb), :state)
@@ -54,10 +82,13 @@ _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))"
 _BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")  # noqa: S608
 _BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")  # noqa: S608
 _PAGE = text(f"""
-    select {_COLUMNS} from videos where cast(:before_id as text) is null or id < :before_id
+    select {_COLUMNS} from videos
+    where (cast(:before_id as text) is null or id < :before_id) and state <> 'deleting'
+        and (cast(:state as text) is null or state = :state)
     order by id desc limit :limit""")  # noqa: S608
 _SET_PREFERENCES = text("""
-    update videos set preferences = cast(:preferences as jsonb), updated_at = now() where id = :video_id""")
+    update videos set preferences = cast(:preferences as jsonb), revision = revision + 1, updated_at = now()
+    where id = :video_id""")
 _BEGIN = text("""
     update videos
     set state = 'processing', attempt = attempt + 1, attempt_token = :token, run_id = :run_id,
@@ -139,10 +170,31 @@ def find_by_source(db: Database, tenant_id: str, sha256: str, name: str) -> Vide
     return None if found is None else _row(found)
 
 
+def find(connection: Connection, video_id: str) -> VideoRow:
+    """The entered tenant's video, unless it is being deleted.
+
+    Raises:
+        NotFound.
+    """
+    video = _get(connection, video_id)
+    if video.state is VideoState.DELETING:
+        raise _no_such_video(video_id)
+    return video
+
+
+def page(
+    connection: Connection, limit: int, before_id: str | None = None, state: VideoState | None = None
+) -> list[VideoRow]:
+    """The entered tenant's videos but those being deleted, newest first; `before_id` is the last id of the page
+    before."""
+    values = {"limit": limit, "before_id": before_id, "state": None if state is None else state.value}
+    return [_row(found) for found in connection.execute(_PAGE, values)]
+
+
 def get(db: Database, tenant_id: str, video_id: str) -> VideoRow:
     """
     Raises:
-        InvalidInput: the tenant has no such video.
+        NotFound: the tenant has no such video.
     """
     with db.tenant_transaction(tenant_id) as connection:
         return _get(connection, video_id)
@@ -151,7 +203,7 @@ def get(db: Database, tenant_id: str, video_id: str) -> VideoRow:
 def list_videos(db: Database, tenant_id: str, limit: int, before_id: str | None = None) -> list[VideoRow]:
     """The tenant's videos, newest first; `before_id` is the last id of the page before."""
     with db.tenant_transaction(tenant_id) as connection:
-        return [_row(found) for found in connection.execute(_PAGE, {"limit": limit, "before_id": before_id})]
+        return page(connection, limit, before_id)
 
 
 def tenant_of(db: Database, video_id: str) -> str | None:
@@ -176,7 +228,7 @@ def begin_attempt(db: Database, tenant_id: str, video_id: str, run_id: str) -> s
     `processing` had an attempt that died without a word; that counts as a failure.
 
     Raises:
-        InvalidInput: the tenant has no such video.
+        NotFound: the tenant has no such video.
         Superseded: this run has had its attempt, and a newer one has begun since or it was requeued.
     """
     with db.tenant_transaction(tenant_id) as connection:
@@ -238,7 +290,8 @@ def requeue(db: Database, tenant_id: str, video_id: str) -> VideoRow:
     """Back to `submitted`, with all its chances.
 
     Raises:
-        InvalidInput: no such video, or it is being processed.
+        NotFound: no such video.
+        InvalidInput: it is being processed.
     """
     with db.tenant_transaction(tenant_id) as connection:
         video = _get(connection, video_id, lock=True)
@@ -295,15 +348,26 @@ def _may_become(video: VideoRow, state: VideoState) -> None:
 def _get(connection: Connection, video_id: str, *, lock: bool = False) -> VideoRow:
     found = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"video_id": video_id}).one_or_none()
     if found is None:
-        raise InvalidInput(f"there is no video {video_id}; list the videos to find its id")
+        raise _no_such_video(video_id)
     return _row(found)
+
+
+def _no_such_video(video_id: str) -> NotFound:
+    return NotFound(f"there is no video {video_id}; list the videos to find its id")
 
 
 def _row(found: Row[Any]) -> VideoRow:
     values = dict(found._mapping)
-    source = StoredObject(values.pop("source_key"), values.pop("source_sha256"), values.pop("source_size_bytes"))
-    state = VideoState(values.pop("state"))
-    return VideoRow(video_id=values.pop("id"), source=source, state=state, **values)
+    key, sha256, size_bytes = (values.pop(f"source_{part}") for part in ("key", "sha256", "size_bytes"))
+    duration_s = values.pop("duration_s")
+    return VideoRow(
+        video_id=values.pop("id"),
+        stored_source=None if key is None else StoredObject(key, sha256, size_bytes),
+        source_url=None if (url := values.pop("source_url")) is None else bytes(url),
+        duration_s=None if duration_s is None else Fraction(duration_s),
+        state=VideoState(values.pop("state")),
+        **values,
+    )
 
 
 def _storable(text_: str) -> str:
