@@ -20,12 +20,29 @@ class WaitingVideo(NamedTuple):
 
 
 # Never "ids above the last one seen": transactions commit out of order, and a requeued video has an old id.
+# The tenants that wait are found one after another along the index, then each one's oldest few: a tick costs what is
+# waiting at the front, not how much waits or has ever been there.
 _SUBMITTED = text("""
-    select tenant_id, id, attempt, name from (
-        select tenant_id, id, attempt, name, updated_at,
-            row_number() over (partition by tenant_id order by updated_at, id) as turn
-        from videos where state = 'submitted') as waiting
-    order by turn, updated_at, id limit :limit""")
+    with recursive waiting (tenant_id) as (
+        (select tenant_id from videos where state = 'submitted' order by tenant_id, updated_at, id limit 1)
+        union all
+        select (select tenant_id from videos where state = 'submitted' and tenant_id > waiting.tenant_id
+            order by tenant_id, updated_at, id limit 1)
+        from waiting where tenant_id is not null),
+    busy as (
+        select tenant_id, count(*) as videos from videos where state in ('admitted', 'processing') group by tenant_id)
+    select waiting.tenant_id, oldest.id, oldest.attempt, oldest.name
+    from waiting
+        join tenants using (tenant_id)
+        left join busy using (tenant_id)
+        cross join lateral (
+            select id, attempt, name, updated_at, row_number() over (order by updated_at, id) as turn from (
+                select id, attempt, name, updated_at from videos
+                where state = 'submitted' and videos.tenant_id = waiting.tenant_id
+                order by updated_at, id
+                limit greatest(0, least(:limit, coalesce(tenants.quota_concurrent_videos, :most_of_a_tenant, :limit)
+                    - coalesce(busy.videos, 0)))) as first_ones) as oldest
+    order by coalesce(busy.videos, 0) + oldest.turn, oldest.updated_at, oldest.id limit :limit""")
 _ADMIT = text("""
     update videos set state = 'admitted', updated_at = now()
     where id = any(:video_ids) and state = 'submitted' returning id""")
@@ -39,10 +56,14 @@ _RETURN = text("""
 _IN_FLIGHT = text("select count(*) from videos where state in ('admitted', 'processing')")
 
 
-def submitted(db: Database, limit: int) -> list[WaitingVideo]:
-    """Videos that wait, one per tenant in turn, each tenant's oldest first."""
+def submitted(db: Database, limit: int, most_of_a_tenant: int | None = None) -> list[WaitingVideo]:
+    """Videos that wait, one per tenant in turn, each tenant's oldest first; who has videos in flight waits longer.
+
+    `most_of_a_tenant` is how many of its videos may be in flight where a tenant has no quota of its own; None: any.
+    """
     with db.across_tenants() as connection:
-        return [WaitingVideo(*row) for row in connection.execute(_SUBMITTED, {"limit": limit})]
+        found = connection.execute(_SUBMITTED, {"limit": limit, "most_of_a_tenant": most_of_a_tenant})
+        return [WaitingVideo(*row) for row in found]
 
 
 def admit(db: Database, video_ids: Sequence[str]) -> list[str]:

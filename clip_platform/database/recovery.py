@@ -17,7 +17,8 @@ class FailedVideo(NamedTuple):
 
 
 _FAILED = text("""
-    select tenant_id, id from videos where state = 'failed' and (retry_at is null or retry_at <= now())
+    select tenant_id, id from videos
+    where state = 'failed' and error_class <> 'Interrupted' and (retry_at is null or retry_at <= now())
     order by updated_at, id limit :limit""")
 _RESUBMIT = text("""
     update videos set state = 'submitted', updated_at = now()

@@ -18,10 +18,12 @@ _RUN_IN_SIGHT_S = 60.0
 
 
 class BacklogResource(dg.ConfigurableResource):
-    """`slots`: how many videos may be in flight at once."""
+    """`slots`: how many videos may be in flight at once; `slots_of_a_tenant`: of one tenant without a quota of its own,
+    None for as many as there are."""
 
     database: dg.ResourceDependency[DatabaseResource]
     slots: int
+    slots_of_a_tenant: int | None = None
 
     def take(self) -> list["WaitingVideo"]:
         """Videos that fit into free slots, round-robin over tenants, oldest first; not yet marked as admitted."""
@@ -29,7 +31,7 @@ class BacklogResource(dg.ConfigurableResource):
 
         database = self.database.get()
         free = self.slots - backlog.in_flight(database)
-        return backlog.submitted(database, free) if free > 0 else []
+        return backlog.submitted(database, free, self.slots_of_a_tenant) if free > 0 else []
 
     def admit(self, video_ids: Sequence[str]) -> list[str]:
         """Those of the videos that were still waiting, now admitted."""

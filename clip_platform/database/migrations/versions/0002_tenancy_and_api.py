@@ -49,6 +49,8 @@ create index on videos (state, updated_at) where state in ('verifying', 'failed'
 create index on videos (id) where expires_at is null and not pinned
     and state in ('completed', 'rejected', 'expired', 'failed', 'dead_lettered');
 create index on videos (expires_at) where expires_at is not null and not pinned;
+drop index videos_tenant_id_updated_at_idx;
+create index on videos (tenant_id, updated_at, id) where state = 'submitted';
 create index on videos (updated_at) where edit_revision > rendered_revision;
 
 alter table asset_results
@@ -410,7 +412,9 @@ grant select, delete on idempotency_keys to clip_platform_worker;
 grant select on clip_edits, upload_sessions to clip_platform_pipeline;
 grant select, insert on events, video_log, usage_entries, audit_events to clip_platform_pipeline;
 
-grant select (expires_at, expiry_announced_at, pinned, retry_at, edit_revision, rendered_revision, failures)
+grant select (tenant_id, quota_concurrent_videos) on tenants to clip_platform_sensors;
+create policy sensors_see_quotas on tenants for select to clip_platform_sensors using (true);
+grant select (error_class, expires_at, expiry_announced_at, pinned, retry_at, edit_revision, rendered_revision, failures)
     on videos to clip_platform_sensors;
 """
 
