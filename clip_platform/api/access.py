@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
+from clip_platform.api.authentication import authenticate, bearer_of
+from clip_platform.api.principals import RANK, Principal, Role
 from clip_platform.api.services import Services
-
-
-class Role(StrEnum):
-    VIEWER = "viewer"
-    EDITOR = "editor"
-    OWNER = "owner"
-    OPERATOR = "operator"
-    """Cross-tenant operations only; reads no tenant's content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """`actor` is `token:ID` or `member:ID`; `scopes` are resource names (`videos`, `webhooks`, ...) or `*`."""
-
-    tenant_id: str
-    actor: str
-    role: Role
-    scopes: frozenset[str]
+from clip_platform.database import audit
+from clip_platform.database.connection import enter_tenant
+from clip_platform.errors import Forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +36,7 @@ class TenantSession:
 
     def audit(self, action: str, resource: str, **details: Any) -> None:
         """Adds an event to the tenant's audit trail, in this transaction."""
-        from clip_platform.database import audit
-
         audit.append(self.connection, self.tenant_id, self.actor, action, resource, details, self.request_id)
-
-
-_RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
 
 
 def requires(role: Role, scope: str) -> Any:
@@ -80,7 +61,7 @@ def requires(role: Role, scope: str) -> Any:
 
 def _expect(principal: Principal, role: Role, scope: str) -> None:
     operator_wanted, is_operator = role is Role.OPERATOR, principal.role is Role.OPERATOR
-    too_low = operator_wanted != is_operator or (not is_operator and _RANK[principal.role] < _RANK[role])
+    too_low = operator_wanted != is_operator or (not is_operator and RANK[principal.role] < RANK[role])
     if too_low:
         raise Forbidden(f"this needs role {role}, the token has {principal.role}; ask an owner for another token")
     if not principal.scopes & {scope, "*"}:
