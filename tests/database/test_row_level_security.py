@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -9,13 +11,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from clip_platform.database import backlog, clips, leases, progress, results, roles, schema, videos
-from clip_platform.database.clips import CandidateRow
+from clip_platform.database import backlog, roles, schema, videos
 from clip_platform.database.connection import Database
-from clip_platform.database.leases import Holder
-from clip_platform.database.results import AssetResult
 from clip_platform.errors import InvalidInput
-from clip_platform.identifiers import StoredObject
+from tests.database.one_of_each import fill_every_table, readable_tables, tenant_tables
 
 if TYPE_CHECKING:
     from tests.conftest import MigratedServer
@@ -62,54 +61,63 @@ def test_no_role_of_the_platform_can_bypass_policies(migrated_server: MigratedSe
     assert owned == []
 
 
-def fill_every_table(database: Database, tenant_id: str, register_video: RegisterVideo) -> str:
-    video = register_video(tenant_id)
-    token = videos.begin_attempt(database, tenant_id, video.video_id, "run-1")
-    artifact = StoredObject(f"{tenant_id}/x/y", "cd" * 32, 5)
-    results.commit(database, tenant_id, AssetResult(video.video_id, "shots", "f1", artifact, 1), token)
-    progress.report(database, tenant_id, video.video_id, "media", "shots", 0.5)
-    leases.acquire(database, tenant_id, video.video_id, "run-1", Holder("elsewhere", 1, "1"), 60)
-    clip = clips.ClipRow("c1", 1, 1, 2, 50.0, "title", (), {"video": artifact}, (), "heuristic")
-    clips.publish(
-        database, tenant_id, video.video_id, token, [clip], [CandidateRow(None, 3, 4, None, "words", "short")]
-    )
-    return video.video_id
+SERVED_ROLES = (roles.PIPELINE, roles.API, roles.WORKER)
+VIDEO_IDS = {"acme": "01" + "A" * 24, "globex": "01" + "B" * 24}
 
 
-def tenant_tables(server: MigratedServer) -> list[str]:
-    with server.superuser() as connection:
-        found = connection.execute("select table_name from information_schema.columns where column_name = 'tenant_id'")
-        return [name for (name,) in found]
+@pytest.fixture
+def full_database(empty_database: MigratedServer) -> MigratedServer:
+    for tenant_id, video_id in VIDEO_IDS.items():
+        fill_every_table(empty_database, tenant_id, video_id)
+    return empty_database
 
 
-def test_a_tenant_sees_its_own_rows_and_nobody_elses(
-    empty_database: MigratedServer, database: Database, register_video: RegisterVideo
-):
-    for tenant_id in ("acme", "globex"):
-        fill_every_table(database, tenant_id, register_video)
+def test_every_table_has_a_row_to_hide(full_database: MigratedServer):
+    with full_database.superuser() as connection:
+        counts = {
+            table: connection.execute(f"select count(distinct tenant_id) from {table}").fetchone()
+            for table in tenant_tables(full_database)
+        }
 
-    seen = {}
-    for table in tenant_tables(empty_database):
-        with database.tenant_transaction("acme") as connection:
-            seen[table] = set(connection.execute(text(f"select tenant_id from {table}")).scalars())
-
-    assert seen == {table: {"acme"} for table in tenant_tables(empty_database)}
+    assert {table: count for table, count in counts.items() if count != (2,)} == {}
 
 
-def test_without_a_tenant_nothing_is_seen_also_on_a_connection_that_had_one(
-    empty_database: MigratedServer, database: Database, register_video: RegisterVideo
-):
-    fill_every_table(database, "acme", register_video)
-    with database.tenant_transaction("acme") as connection:
+@pytest.mark.parametrize("role", SERVED_ROLES)
+def test_a_tenant_sees_its_own_rows_and_nobody_elses(full_database: MigratedServer, role: str):
+    door, tables = Database(full_database.url(role)), readable_tables(full_database, role)
+
+    with closing(door), door.tenant_transaction("acme") as connection:
+        seen = {table: set(connection.execute(text(f"select tenant_id from {table}")).scalars()) for table in tables}
+
+    assert seen == {table: {"acme"} for table in tables}
+    assert len(tables) >= 10
+
+
+@pytest.mark.parametrize("role", SERVED_ROLES)
+def test_without_a_tenant_nothing_is_seen_also_on_a_connection_that_had_one(full_database: MigratedServer, role: str):
+    door, tables = Database(full_database.url(role)), readable_tables(full_database, role)
+    with door.tenant_transaction("acme") as connection:
         assert connection.execute(text("select count(*) from videos")).scalar_one() == 1
 
-    with database.across_tenants() as connection:
-        counts = [
-            connection.execute(text(f"select count(*) from {table}")).scalar_one()
-            for table in tenant_tables(empty_database)
-        ]
+    with closing(door), door.across_tenants() as connection:
+        counts = [connection.execute(text(f"select count(*) from {table}")).scalar_one() for table in tables]
 
     assert set(counts) == {0}
+
+
+@pytest.mark.parametrize("role", [roles.API, roles.WORKER, roles.PIPELINE])
+def test_nobody_rewrites_the_audit_trail_or_the_ledger(full_database: MigratedServer, role: str):
+    door = Database(full_database.url(role))
+
+    for statement in (
+        "update audit_events set action = 'x'",
+        "delete from audit_events",
+        "update usage_entries set quantity = 0",
+        "delete from usage_entries",
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"), door.tenant_transaction("acme") as connection:
+            connection.execute(text(statement))
+    door.close()
 
 
 def test_a_tenant_cannot_write_into_anothers_rows(database: Database, register_video: RegisterVideo):
@@ -215,4 +223,9 @@ def test_migrating_again_changes_nothing(migrated_server: MigratedServer):
     schema.migrate(migrated_server.url(roles.OWNER))
 
     with migrated_server.superuser() as connection:
-        assert connection.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("select version_num from alembic_version").fetchall() == [(_newest_revision(),)]
+
+
+def _newest_revision() -> str:
+    versions = Path(schema.__file__).parent / "migrations" / "versions"
+    return max(path.name[:4] for path in versions.glob("0*.py"))
