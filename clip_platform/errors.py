@@ -15,6 +15,7 @@ ClipPlatformError
 │   │   ├── NotFound              no such thing, or another tenant's: the two are never told apart
 │   │   ├── Conflict              it is not in a state in which this can be done
 │   │   ├── Stale                 it has changed since the caller saw it (If-Match)
+│   │   ├── PreconditionMissing   a change that does not say which version it is of
 │   │   ├── IdempotencyMismatch   an Idempotency-Key was used before for another request
 │   │   ├── ChecksumMismatch      bytes that are not what was announced
 │   │   ├── UploadExpired         the upload session is over
@@ -37,6 +38,7 @@ ClipPlatformError
     ├── ProgramFailed         a program died for a reason that is not the input's
     ├── StorageFull
     ├── StorageUnavailable
+    ├── SourceUnreachable     an address outside that does not answer right now
     └── AlreadyRunning        another process works on this video right now
 """
 
@@ -121,6 +123,10 @@ class Conflict(InvalidInput):
 
 class Stale(InvalidInput):
     """It has changed since the caller saw it."""
+
+
+class PreconditionMissing(InvalidInput):
+    """A change that does not say which version it is of."""
 
 
 class IdempotencyMismatch(InvalidInput):
@@ -213,6 +219,10 @@ class StorageFull(TransientError):
 
 class StorageUnavailable(TransientError):
     """The object store or the database does not answer."""
+
+
+class SourceUnreachable(TransientError):
+    """An address outside, a source's or a webhook's, does not answer right now."""
 
 
 class AlreadyRunning(TransientError):

@@ -1,4 +1,4 @@
-"""JSON logs in which every line says what it was about: video, tenant, stage, attempt."""
+"""JSON logs in which every line says what it was about: video, tenant, stage, attempt, request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 @contextmanager
 def bound(
-    *, video: str | None = None, tenant: str | None = None, stage: str | None = None, attempt: int | None = None
+    *,
+    video: str | None = None,
+    tenant: str | None = None,
+    stage: str | None = None,
+    attempt: int | None = None,
+    request: str | None = None,
 ) -> Iterator[None]:
     """Adds what is given to every line logged inside, in this thread or task; what is not given stays as it was.
 
     A new thread starts without it, unless run in `contextvars.copy_context()`.
     """
-    given = {"video": video, "tenant": tenant, "stage": stage, "attempt": attempt}
+    given = {"video": video, "tenant": tenant, "stage": stage, "attempt": attempt, "request": request}
     token = _bound.set({**_bound.get(), **{name: value for name, value in given.items() if value is not None}})
     try:
         yield

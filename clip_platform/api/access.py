@@ -46,7 +46,7 @@ def requires(role: Role, scope: str) -> Any:
         Unauthenticated, Forbidden, RateLimited.
     """
 
-    def session(request: Request) -> Iterator[TenantSession]:
+    def opened(request: Request) -> Iterator[TenantSession]:
         services: Services = request.app.state.services
         credentials = bearer_of(request.headers.get("authorization"))
         with services.database.across_tenants() as connection:
@@ -54,9 +54,11 @@ def requires(role: Role, scope: str) -> Any:
             _expect(principal, role, scope)
             services.rate_limits.hit(principal)
             enter_tenant(connection, principal.tenant_id)
-            yield TenantSession(principal, connection, services, request.state.request_id)
+            session = TenantSession(principal, connection, services, request.state.request_id)
+            request.state.session = session  # for `Once`, which is the same whatever a route requires
+            yield session
 
-    return Depends(session, scope="function")
+    return Depends(opened, scope="function")
 
 
 def _expect(principal: Principal, role: Role, scope: str) -> None:

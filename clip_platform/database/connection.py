@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from clip_platform.errors import ClipPlatformError, StorageFull, StorageUnavailable
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_PING = text("select 1")
 _ENTER = text("select set_config('app.tenant_id', :tenant, true)")
 # A lock or a statement that takes longer than this is a fault, and must not hold a worker for ever.
 _SESSION = "-c lock_timeout=15s -c statement_timeout=60s -c idle_in_transaction_session_timeout=120s -c TimeZone=UTC"
@@ -53,6 +54,11 @@ class Database:
         """
         with translated_errors(), self._engine.begin() as connection:
             yield connection
+
+    def check(self) -> None:
+        """Raises the errors of either door when the server does not answer."""
+        with self.across_tenants() as connection:
+            connection.execute(_PING)
 
     def close(self) -> None:
         """Closes idle connections; the next transaction opens new ones."""

@@ -1,0 +1,35 @@
+"""The one place where the API is put together. Tests call it too."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from clip_platform.api import problems
+from clip_platform.api.requests import RequestEdge
+from clip_platform.api.routing import ROUTERS
+from clip_platform.api.services import Services
+
+
+def build_app(services: Services) -> FastAPI:
+    app = FastAPI(
+        title="clip-platform",
+        version=version("clip-platform"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = services
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(RequestEdge)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """A route's own name, so that generated clients do not change when a path does."""
+    return route.name

@@ -1,0 +1,9 @@
+"""All routes of the API, in the order of its documentation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from clip_platform.api.routes import health
+
+ROUTERS: tuple[APIRouter, ...] = (health.router,)
