@@ -58,6 +58,7 @@ def requires(role: Role, scope: str) -> Any:
             request.state.session = session  # for `Once`, which is the same whatever a route requires
             yield session
 
+    opened.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
     return Depends(opened, scope="function")
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from clip_platform.api import problems
+from clip_platform.api import openapi, problems
 from clip_platform.api.requests import RequestEdge
 from clip_platform.api.routing import ROUTERS
 from clip_platform.api.services import Services
@@ -26,7 +26,8 @@ def build_app(services: Services) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(RequestEdge)
+    app.add_middleware(RequestEdge, max_body_bytes=services.settings.max_request_bytes)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 
 

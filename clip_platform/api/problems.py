@@ -42,6 +42,17 @@ STATUS_BY_ERROR: Mapping[type[ClipPlatformError], int] = {
     errors.ClipPlatformError: 500,
 }
 """By the nearest class of an error's ancestry."""
+# Python's own phrases change from version to version.
+_KIND_BY_STATUS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    408: "request-timeout",
+    413: "content-too-large",
+    415: "unsupported-media-type",
+    416: "range-not-satisfiable",
+}
 
 
 class InvalidField(BaseModel):
@@ -87,7 +98,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClipPlatformError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, _of_a_bug)
 
 
 def status_of(error: ClipPlatformError) -> int:
@@ -127,14 +137,9 @@ def _place(location: Any) -> str:
 async def _of_http(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such route, another method, a body that is no JSON."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    kind = _kebab(HTTPStatus(error.status_code).phrase.title().replace(" ", ""))
+    kind = _KIND_BY_STATUS.get(error.status_code, f"http-{error.status_code}")
     said = str(error.detail) if error.detail else HTTPStatus(error.status_code).description
     return problem_response(error.status_code, kind, said, _id(request), headers=error.headers)
-
-
-async def _of_a_bug(request: Request, error: Exception) -> Response:
-    _log.error("unexpected error", extra={"path": request.url.path, "method": request.method}, exc_info=error)
-    return _internal(request)
 
 
 def _internal(request: Request) -> Response:

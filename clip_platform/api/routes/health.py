@@ -16,7 +16,7 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-@router.get("", operation_id="get_health", openapi_extra={"security": []})
+@router.get("", openapi_extra={"security": []})
 def get_health(request: Request) -> Health:
     """Answers 503 while the database does not."""
     services: Services = request.app.state.services
