@@ -9,7 +9,7 @@ VIDEO ?=
 OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format evaluate bench bench-long clean
+.PHONY: help demo up test check format openapi evaluate bench bench-long clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ demo: $(VENV)/.nemo
 	$(BIN)/clip-platform process "$(VIDEO)" $(OPTIONS)
 endif
 
-up: $(VENV)/.base  ## Postgres, Dagster webserver and daemon on loopback, until Ctrl-C
+up: $(VENV)/.base  ## Postgres, Dagster, the API and its worker on loopback, until Ctrl-C
 	$(BIN)/clip-platform up
 
 test: $(VENV)/.develop  ## every test that needs no GPU and no cluster
@@ -39,6 +39,9 @@ check: $(VENV)/.develop  ## format, lint, types, import contracts
 format: $(VENV)/.develop  ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+openapi: $(VENV)/.base  ## rewrite docs/openapi.json from the API's code
+	$(BIN)/clip-platform openapi docs/openapi.json
 
 evaluate: $(VENV)/.sample  ## accuracy on the sample talk, against its truth
 	$(BIN)/python -m clip_platform.evaluation

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from contextlib import suppress
 from typing import Any
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from clip_platform.errors import InvalidSetting
 
 HEADER_DEADLINE_S = 20.0
 KEEP_ALIVE_S = 30
@@ -74,6 +78,7 @@ def server_config(app: ASGIApp, host: str, port: int, **changes: Any) -> uvicorn
         "http": PatientToALimit,
         "ws": "none",
         "log_config": None,
+        "log_level": "warning",
         "access_log": False,  # `requests` writes one
         "server_header": False,
         "proxy_headers": False,
@@ -86,5 +91,24 @@ def server_config(app: ASGIApp, host: str, port: int, **changes: Any) -> uvicorn
 
 
 def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Until SIGINT or SIGTERM; requests under way are finished, for a while."""
-    uvicorn.Server(server_config(app, host, port)).run()
+    """Until SIGINT or SIGTERM; requests under way are finished, for a while.
+
+    Raises:
+        InvalidSetting: the address cannot be used.
+    """
+    with listening(host, port) as listener, suppress(KeyboardInterrupt):  # uvicorn passes its signal on at its end
+        uvicorn.Server(server_config(app, host, port)).run([listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """
+    Raises:
+        InvalidSetting: the address is taken, or none of this machine's.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise InvalidSetting(
+            f"the API cannot listen on {host}:{port}: {error.strerror}; set CLIP_PLATFORM_API_HOST and _PORT"
+        ) from error

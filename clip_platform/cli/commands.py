@@ -96,10 +96,38 @@ def submit(file: Path, **preferences: Any) -> int:
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 @reported
 def up(port: int) -> int:
-    """Start Postgres, the Dagster webserver and its daemon on this machine, until Ctrl-C."""
+    """Start Postgres, Dagster, the API and its worker on this machine, until Ctrl-C."""
     from clip_platform.cli.serving import serve
 
     return serve(port)
+
+
+@cli.command()
+@reported
+def api() -> int:
+    """Serve the API alone, until Ctrl-C; CLIP_PLATFORM_API_HOST and _PORT say where."""
+    from clip_platform.cli.serving import serve_api
+
+    return serve_api()
+
+
+@cli.command()
+@reported
+def worker() -> int:
+    """Run the API's worker alone, until Ctrl-C: verification of uploads, webhooks, exports."""
+    from clip_platform.cli.serving import run_worker
+
+    return run_worker()
+
+
+@cli.command(hidden=True)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@reported
+def openapi(file: Path) -> int:
+    """Write the API's OpenAPI document to FILE."""
+    from clip_platform.cli.describing import write_openapi
+
+    return write_openapi(file)
 
 
 @cli.command()

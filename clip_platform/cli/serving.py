@@ -1,13 +1,15 @@
-"""`up`: the platform's processes on this machine, until Ctrl-C."""
+"""`up`, `api`, `worker`: the platform's processes on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -15,7 +17,8 @@ from clip_platform.embedded.locks import exclusive
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
 from clip_platform.errors import AlreadyRunning, DeadlineExceeded, InvalidSetting
-from clip_platform.settings import read_settings
+from clip_platform.settings import PREFIX, Settings, read_settings
+from clip_platform.telemetry import configure_logging
 
 _LOOPBACK = "127.0.0.1"
 
@@ -24,22 +27,72 @@ def serve(port: int) -> int:
     """Blocks until interrupted.
 
     Raises:
-        InvalidSetting: the port is taken.
+        InvalidSetting: a port is taken.
     """
-    if port_answers(port):
-        raise InvalidSetting(f"port {port} of {_LOOPBACK} is taken; choose another with --port")
+    settings = read_settings()
+    _expect_free(port, "choose another with --port")
+    _expect_free(settings.api_port, f"choose another with {PREFIX}API_PORT")
     with (
-        running_machine(read_settings()) as machine,
+        running_machine(settings) as machine,
         _only_one(machine),
-        Supervisor(machine.log_folder, _children(machine, port, _free_port())) as supervisor,
+        Supervisor(machine.log_folder, _children(machine, settings, port)) as supervisor,
     ):
         console = Console()
+        console.print(f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False)
         console.print(f"Dagster      http://{_LOOPBACK}:{port}", highlight=False)
         console.print(f"Postgres     {_LOOPBACK}:{machine.database_port}", highlight=False)
         console.print(f"logs         {machine.log_folder}", highlight=False)
+        console.print("first token  clip-platform tenant create NAME", highlight=False)
         console.print("submit a video with: clip-platform submit FILE     stop with Ctrl-C")
         supervisor.wait()
     return 0
+
+
+def serve_api() -> int:
+    """The API alone, on the configured server or the embedded one, until interrupted.
+
+    Raises:
+        InvalidSetting: its address cannot be used.
+    """
+    from clip_platform.api.app import build_app
+    from clip_platform.api.connections import serve as serve_http
+    from clip_platform.api.opening import open_services
+
+    with _on_a_server("api") as settings, open_services(settings) as services:
+        configure_logging(level=settings.log_level)
+        Console().print(
+            f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False
+        )
+        serve_http(build_app(services), settings.api_host, settings.api_port)
+    return 0
+
+
+def run_worker() -> int:
+    """What the API leaves for later: verification, webhooks, exports; until interrupted."""
+    from clip_platform.worker.app import run
+
+    with _on_a_server("worker") as settings:
+        configure_logging(level=settings.log_level)
+        run(settings)
+    return 0
+
+
+@contextmanager
+def _on_a_server(role: Literal["api", "worker"]) -> Iterator[Settings]:
+    """Settings that name a database server: the configured one, or this machine's, which then runs inside."""
+    settings = read_settings()
+    if settings.database_host is not None:
+        yield settings
+        return
+    with running_machine(settings) as machine:
+        given = machine.api_variables if role == "api" else machine.worker_variables
+        plain = {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+        yield Settings.model_validate({**settings.model_dump(), **plain})
+
+
+def _expect_free(port: int, remedy: str) -> None:
+    if port_answers(port):
+        raise InvalidSetting(f"port {port} of {_LOOPBACK} is taken; {remedy}")
 
 
 @contextmanager
@@ -64,9 +117,29 @@ def _free_port() -> int:
     return port
 
 
-def _children(machine: Machine, port: int, code_port: int) -> list[Child]:
+def _children(machine: Machine, settings: Settings, port: int) -> list[Child]:
+    return [*_of_dagster(machine, port, _free_port()), *_of_the_api(machine, settings)]
+
+
+def _of_the_api(machine: Machine, settings: Settings) -> list[Child]:
+    command = [sys.executable, "-m", "clip_platform"]
+    return [
+        Child("api", [*command, "api"], _only_with(machine.api_variables), settings.api_port),
+        Child("worker", [*command, "worker"], _only_with(machine.worker_variables)),
+    ]
+
+
+def _only_with(variables: Mapping[str, str]) -> Mapping[str, str]:
+    """This process's environment without passwords of the database, then what is given."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not re.fullmatch(f"{PREFIX}DATABASE_.*PASSWORD", name)
+    }
+    return {**inherited, **variables}
+
+
+def _of_dagster(machine: Machine, port: int, code_port: int) -> list[Child]:
     """The code server first: webserver and daemon share it, so that code loads once."""
-    environment = {**os.environ, **machine.variables}
+    environment = _only_with(machine.variables)
     location = ["--grpc-host", _LOOPBACK, "--grpc-port", str(code_port)]
     return [
         Child(

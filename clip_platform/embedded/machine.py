@@ -22,13 +22,19 @@ from clip_platform.settings import Settings
 
 @dataclass(frozen=True)
 class Machine:
-    """`variables` are the environment of every child: addresses and passwords, never written to disk by this class."""
+    """What children are given in their environment: addresses and passwords, never written to disk by this class.
+
+    `variables` are for Dagster's processes and for runs, `api_variables` and `worker_variables` for those two: each has
+    the password of its own database role and of no other.
+    """
 
     database_url: str
     database_port: int
     object_store_url: str
     log_folder: Path
     variables: Mapping[str, str]
+    api_variables: Mapping[str, str]
+    worker_variables: Mapping[str, str]
 
     def log_of(self, video_id: str) -> Path:
         """The JSON log of a video's runs from the command line."""
@@ -48,16 +54,19 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
     _prepare(home, (dagster_home, logs, home / "objects", home / "scratch"))
     with _only_our_connection_settings(), EmbeddedPostgres(home).running() as server:
         migrate(server.url(roles.OWNER, roles.APPLICATION_DATABASE))
+        shared = {
+            "CLIP_PLATFORM_HOME": str(home),
+            "CLIP_PLATFORM_DATABASE_HOST": server.host,
+            "CLIP_PLATFORM_DATABASE_PORT": str(server.port),
+            "CLIP_PLATFORM_DATABASE_NAME": roles.APPLICATION_DATABASE,
+        }
         yield Machine(
             database_url=server.url(roles.PIPELINE, roles.APPLICATION_DATABASE),
             database_port=server.port,
             object_store_url=settings.store_url,
             log_folder=logs,
             variables={
-                "CLIP_PLATFORM_HOME": str(home),
-                "CLIP_PLATFORM_DATABASE_HOST": server.host,
-                "CLIP_PLATFORM_DATABASE_PORT": str(server.port),
-                "CLIP_PLATFORM_DATABASE_NAME": roles.APPLICATION_DATABASE,
+                **shared,
                 "CLIP_PLATFORM_DATABASE_PIPELINE_PASSWORD": server.password(roles.PIPELINE),
                 "CLIP_PLATFORM_DATABASE_SENSORS_PASSWORD": server.password(roles.SENSORS),
                 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, which dagster-postgres does not use
@@ -65,6 +74,8 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
                 "DAGSTER_HOME": str(dagster_home),
                 "DAGSTER_DISABLE_TELEMETRY": "1",
             },
+            api_variables={**shared, "CLIP_PLATFORM_DATABASE_API_PASSWORD": server.password(roles.API)},
+            worker_variables={**shared, "CLIP_PLATFORM_DATABASE_WORKER_PASSWORD": server.password(roles.WORKER)},
         )
 
 
