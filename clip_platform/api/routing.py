@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from clip_platform.api.routes import documentation, health
+from clip_platform.api.routes import documentation, health, usage
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    usage.router,
     documentation.router,
 )
