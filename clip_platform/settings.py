@@ -120,6 +120,14 @@ class Settings(BaseSettings):
         return self.object_store_url or (self.home.absolute() / "objects").as_uri()
 
     @property
+    def master_key_address(self) -> str:
+        return self.master_key or (self.home.absolute() / "master-key" / "keyset.json").as_uri()
+
+    @property
+    def key_store_url(self) -> str:
+        return self.keys_url or (self.home.absolute() / "keys").as_uri()
+
+    @property
     def upload_limits(self) -> Limits:
         return Limits(max_bytes=self.max_upload_bytes, max_duration_s=self.max_upload_duration_s)
 
