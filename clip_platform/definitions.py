@@ -10,14 +10,14 @@ from typing import Any
 import dagster as dg
 
 from clip_platform import telemetry
-from clip_platform.assets.uploaded import uploaded_video
-from clip_platform.jobs import STEPS, process_video
+from clip_platform.jobs import STEPS, process_video, rerender_clips
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
+from clip_platform.sensors.edits import edited_clips
 from clip_platform.sensors.failures import failed_runs
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.settings import Settings, read_settings
@@ -27,7 +27,12 @@ def default_resources(settings: Settings) -> dict[str, Any]:
     """Resources as the settings say. Secrets are read when a run needs them, and not shown in the UI."""
     videos = VideosResource(
         database=_database(settings, "pipeline"),
-        object_store=ObjectStoreResource(url=settings.store_url),
+        object_store=ObjectStoreResource(
+            url=settings.store_url,
+            master_key=settings.master_key_address,
+            keys_url=settings.key_store_url,
+            make_master=settings.master_key is None,
+        ),
         scratch=str(settings.scratch_folder),
         max_upload_bytes=settings.max_upload_bytes,
         max_upload_duration_s=settings.max_upload_duration_s,
@@ -60,9 +65,9 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
     """The whole code location; `replacements` take the place of resources by name, in tests."""
     resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
     return dg.Definitions(
-        assets=[uploaded_video, *STEPS],
-        jobs=[process_video],
-        sensors=[finished_uploads, failed_runs, abandoned_runs],
+        assets=[*STEPS],
+        jobs=[process_video, rerender_clips],
+        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs],
         resources=resources,
     )
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from clip_platform.api import openapi, problems
+from clip_platform.api import local_files, openapi, problems
 from clip_platform.api.requests import RequestEdge
 from clip_platform.api.routing import ROUTERS
 from clip_platform.api.services import Services
@@ -25,6 +25,7 @@ def build_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(local_files.router)
     problems.install(app)
     app.add_middleware(RequestEdge, max_body_bytes=services.settings.max_request_bytes)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from clip_platform.api.news import News, Source
 from clip_platform.api.services import Services
+from clip_platform.database import progress, standing
 from clip_platform.database.connection import Database
+from clip_platform.database.listening import Listener
+from clip_platform.encryption.opening import open_keys
 from clip_platform.errors import InvalidSetting
 from clip_platform.settings import Settings
 from clip_platform.storage.objects import open_store
+from clip_platform.storage.parts.opening import open_part_store
 
 
 @contextmanager
@@ -23,20 +28,41 @@ def open_services(settings: Settings) -> Iterator[Services]:
         raise InvalidSetting(
             "CLIP_PLATFORM_DATABASE_HOST is not set; name the server, or start all with `clip-platform up`"
         )
+    keys = open_keys(settings)
     database = Database(url)
+    news = open_news(settings, url, database)
     try:
         yield Services(
             settings=settings,
             database=database,
-            object_store=open_store(settings.store_url),
-            part_store=None,  # type: ignore[arg-type]
-            columns=None,  # type: ignore[arg-type]
+            object_store=open_store(settings.store_url, keys.tenants),
+            part_store=open_part_store(settings, keys),
+            columns=keys.columns,
             rate_limits=_Unlimited(),  # type: ignore[arg-type]
             verifier=None,
-            news=None,  # type: ignore[arg-type]
+            news=news,
         )
     finally:
+        news.close()
         database.close()
+
+
+def open_news(settings: Settings, database_url: str, database: Database) -> News:
+    """Out of Redis when it is set, where the worker passes news on; otherwise from Postgres."""
+    redis_url = settings.redis_url
+
+    def open_source() -> Source:
+        if redis_url is None:
+            return Listener(database_url, progress.CHANNEL)
+        from clip_platform.api.redis_news import RedisSource
+
+        return RedisSource(redis_url.get_secret_value())
+
+    def read(tenant_id: str, video_ids: Sequence[str]) -> Mapping[str, standing.Standing]:
+        with database.tenant_transaction(tenant_id) as connection:
+            return standing.of(connection, video_ids)
+
+    return News(open_source, read)
 
 
 class _Unlimited:

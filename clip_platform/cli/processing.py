@@ -27,6 +27,7 @@ from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
 from clip_platform.database.watching import watching
 from clip_platform.embedded.machine import Machine, running_machine
+from clip_platform.encryption.opening import open_keys
 from clip_platform.errors import ClipPlatformError, ProgramFailed, StorageUnavailable, TransientError
 from clip_platform.media.probe import probe
 from clip_platform.settings import read_settings
@@ -67,7 +68,8 @@ def process_file(file: Path, preferences: Preferences, out: Path | None, *, reco
     folder = out or Path(f"{file.stem}-clips")
     check_destination(folder)
     with running_machine(settings) as machine:
-        database, store = Database(machine.database_url), open_store(machine.object_store_url)
+        database = Database(machine.database_url)
+        store = open_store(machine.object_store_url, open_keys(settings).tenants)
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
         with _leased(machine, database, video) as run:
             # only now: another run may have been at work with other preferences

@@ -13,6 +13,7 @@ from clip_platform.cli.registering import LOCAL_TENANT, register_file
 from clip_platform.database import leases, recovery, tenants, videos
 from clip_platform.database.connection import Database
 from clip_platform.embedded.machine import running_machine
+from clip_platform.encryption.opening import open_keys
 from clip_platform.media.probe import probe
 from clip_platform.settings import read_settings
 from clip_platform.storage.objects import open_store
@@ -29,7 +30,7 @@ def submit_file(file: Path, preferences: Preferences) -> int:
     probe(file, settings.upload_limits)
     with running_machine(settings) as machine:
         database = Database(machine.database_url)
-        store = open_store(machine.object_store_url)
+        store = open_store(machine.object_store_url, open_keys(settings).tenants)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
         _refuse_if_worked_on(database, video.video_id)
         videos.set_preferences(database, LOCAL_TENANT, video.video_id, asdict(preferences))

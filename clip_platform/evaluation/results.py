@@ -16,6 +16,7 @@ from clip_platform.database import results as asset_results
 from clip_platform.database import videos
 from clip_platform.database.connection import Database
 from clip_platform.embedded.machine import running_machine
+from clip_platform.encryption.opening import open_keys
 from clip_platform.errors import ProgramFailed
 from clip_platform.media.information import MediaInfo
 from clip_platform.rendering.clips import RenderedClip, RenderedClips
@@ -79,7 +80,8 @@ def read_results(home: Path, folder: Path) -> Results:
     """The results of the latest video of a home; the clips' files are copied into `folder`."""
     settings = Settings(home=home)
     with running_machine(settings) as machine:
-        database, store = Database(machine.database_url), open_store(machine.object_store_url)
+        database = Database(machine.database_url)
+        store = open_store(machine.object_store_url, open_keys(settings).tenants)
         video = videos.list_videos(database, _TENANT, limit=1)[0]
         return _Reader(database, store, video.video_id).read(Preferences.from_mapping(video.preferences), folder)
 

@@ -39,12 +39,16 @@ class DatabaseResource(dg.ConfigurableResource):
 
 
 class ObjectStoreResource(dg.ConfigurableResource):
-    """Where bytes are: `file:///folder`, `s3://bucket/prefix` or `az://container/prefix`."""
+    """Where bytes are: `file:///folder`, `s3://bucket/prefix` or `az://container/prefix`; and the keys they are sealed
+    with: the master's address and the store of wrapped keys. `make_master`: where it may be made when missing."""
 
     url: str
+    master_key: str
+    keys_url: str
+    make_master: bool = False
 
     def get(self) -> ObjectStore:
-        return store_at(self.url)
+        return store_at(self.url, self.master_key, self.keys_url, self.make_master)
 
 
 @cache
@@ -55,7 +59,8 @@ def database_at(url: str) -> Database:
 
 
 @cache
-def store_at(url: str) -> ObjectStore:
+def store_at(url: str, master_key: str, keys_url: str, make_master: bool) -> ObjectStore:
+    from clip_platform.encryption.opening import keys_at
     from clip_platform.storage.objects import open_store
 
-    return open_store(url)
+    return open_store(url, keys_at(master_key, keys_url, make=make_master).tenants)

@@ -64,7 +64,12 @@ def command_line(tmp_path: Path) -> CommandLine:
 def videos_resource(empty_database: MigratedServer, tmp_path: Path) -> VideosResource:
     return VideosResource(
         database=_door(empty_database, roles.PIPELINE),
-        object_store=ObjectStoreResource(url=(tmp_path / "objects").as_uri()),
+        object_store=ObjectStoreResource(
+            url=(tmp_path / "objects").as_uri(),
+            master_key=(tmp_path / "master.json").as_uri(),
+            keys_url=(tmp_path / "keys").as_uri(),
+            make_master=True,
+        ),
         scratch=str(tmp_path / "scratch"),
     )
 

@@ -1,0 +1,286 @@
+"""Uploads in parts and downloads by signed address where the object store is a folder of this machine.
+
+The addresses lead to the API's own small route (`api.local_files`). Parts are sealed as they arrive; joining them lays
+them end to end. Requests and answers are not known here.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from clip_platform.encryption.keys import TenantKeys
+from clip_platform.encryption.streams import PART_BYTES, part_count
+from clip_platform.errors import (
+    ChecksumMismatch,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LimitExceeded,
+    StorageFull,
+    StorageUnavailable,
+    UploadExpired,
+)
+from clip_platform.storage.objects import checked_key
+from clip_platform.storage.parts.protocol import MAX_PARTS, Part, SignedPart, StoredPart
+
+_FOLDER = "_uploads"
+_UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
+_FULL = (28, 122)  # ENOSPC, EDQUOT
+_COPIED_AT_ONCE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    key: str
+    size_bytes: int
+    part_count: int
+
+    def size_of(self, number: int) -> int:
+        """Plain bytes of a part: all but the last one are full, since a sealed object's parts are."""
+        return PART_BYTES if number < self.part_count else self.size_bytes - (self.part_count - 1) * PART_BYTES
+
+
+class LocalPartStore:
+    """See `protocol.PartStore`.
+
+    Args:
+        folder: of the object store.
+        address: where the route that serves the addresses is, `http://127.0.0.1:8000/objects`.
+        secret: signs addresses; the same in every process of the installation.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: TenantKeys,
+        address: str,
+        secret: bytes,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._keys = keys
+        self._address = address.rstrip("/")
+        self._secret = secret
+        self._now = now
+
+    def begin(self, key: str, content_type: str, size_bytes: int, part_count: int) -> str:  # noqa: ARG002  told on download
+        if not 1 <= part_count <= MAX_PARTS:
+            raise LimitExceeded(f"{part_count} parts are not 1 to {MAX_PARTS}; a larger file cannot be taken")
+        if part_count != _parts_of(size_bytes):
+            raise InvalidInput(
+                f"{size_bytes} bytes are {_parts_of(size_bytes)} parts of {PART_BYTES}, not {part_count}"
+            )
+        upload_id = secrets.token_hex(16)
+        upload = _Upload(checked_key(key), size_bytes, part_count)
+        with _translated(key):
+            folder = self._folder_of(upload_id)
+            folder.mkdir(parents=True)
+            (folder / "upload.json").write_text(json.dumps(asdict(upload)))
+        return upload_id
+
+    def sign_parts(self, key: str, upload_id: str, parts: Sequence[Part], expires_in_s: int) -> list[SignedPart]:  # noqa: ARG002
+        expires = int(self._now()) + expires_in_s
+        expires_at = datetime.fromtimestamp(expires, UTC)
+        return [
+            SignedPart(
+                number=part.number,
+                url=self._signed(
+                    "PUT",
+                    f"uploads/{upload_id}/{part.number}",
+                    {"size": str(part.size_bytes), "md5": part.md5, "expires": str(expires)},
+                ),
+                headers={"Content-MD5": part.md5, "Content-Length": str(part.size_bytes)},
+                expires_at=expires_at,
+            )
+            for part in parts
+        ]
+
+    def receive(self, upload_id: str, number: int, plain: bytes, md5: str) -> None:
+        """Takes a part that came to a signed address; a part that was there before is replaced.
+
+        Raises:
+            ChecksumMismatch: the bytes are not those announced; nothing is kept of them.
+            UploadExpired: the upload was aborted, or completed.
+        """
+        if base64.b64encode(hashlib.md5(plain, usedforsecurity=False).digest()).decode() != md5:
+            raise ChecksumMismatch(f"part {number} does not have the MD5 {md5} that was announced; send it again")
+        upload = self._upload(upload_id)
+        if not 1 <= number <= upload.part_count or len(plain) != upload.size_of(number):
+            raise InvalidInput(
+                f"part {number} has {len(plain)} bytes; {upload.part_count} parts of {PART_BYTES} are due"
+            )
+        cipher = self._keys.stream_cipher(upload.key.split("/")[0])
+        sealed = cipher.seal_part(upload.key, number - 1, upload.part_count, plain)
+        folder = self._folder_of(upload_id)
+        name = f"{number:05d}.{base64.b64decode(md5).hex()}.{len(plain)}"
+        with _translated(upload.key):
+            incoming = folder / f".{name}.{secrets.token_hex(4)}"
+            try:
+                incoming.write_bytes(sealed)
+                with _locked(folder):
+                    for older in folder.glob(f"{number:05d}.*"):
+                        older.unlink()
+                    incoming.rename(folder / name)
+            except FileNotFoundError as error:
+                raise _expired(upload_id) from error
+            finally:
+                incoming.unlink(missing_ok=True)
+
+    def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:  # noqa: ARG002
+        self._upload(upload_id)
+        return sorted((_stored(path) for path in self._parts_in(upload_id)), key=lambda part: part.number)
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        destination = self._folder / checked_key(key)
+        try:
+            upload = self._upload(upload_id)
+        except UploadExpired:
+            if destination.exists():
+                return
+            raise
+        folder = self._folder_of(upload_id)
+        with _translated(key):
+            try:
+                with _locked(folder):
+                    paths = _expected(upload, parts, {_stored(path).number: path for path in self._parts_in(upload_id)})
+                    _join(paths, destination)
+                    shutil.rmtree(folder)
+            except FileNotFoundError as error:
+                if not destination.exists():
+                    raise _expired(upload_id) from error
+
+    def abort(self, key: str, upload_id: str) -> None:
+        with _translated(key):
+            shutil.rmtree(self._folder_of(upload_id), ignore_errors=True)
+
+    def sign_download(self, key: str, file_name: str, content_type: str, expires_in_s: int) -> str:
+        expires = str(int(self._now()) + expires_in_s)
+        return self._signed(
+            "GET", f"files/{checked_key(key)}", {"name": file_name, "type": content_type, "expires": expires}
+        )
+
+    def expect_signed(self, method: str, path: str, query: Mapping[str, str]) -> None:
+        """Whether an address is one that was given out for this method, and still works.
+
+        Raises:
+            Forbidden: it was changed, is for something else, or is over.
+        """
+        told = {name: value for name, value in query.items() if name != "signature"}
+        if not hmac.compare_digest(self._signature(method, path, told), query.get("signature", "")):
+            raise Forbidden("this address was not given out by this platform, or was changed; ask for a new one")
+        if self._now() > int(told.get("expires", "0")):
+            raise Forbidden("this address is over; ask for a new one")
+
+    def _signed(self, method: str, path: str, told: Mapping[str, str]) -> str:
+        query = urlencode({**told, "signature": self._signature(method, path, told)})
+        return f"{self._address}/{quote(path)}?{query}"
+
+    def _signature(self, method: str, path: str, told: Mapping[str, str]) -> str:
+        content = json.dumps([method, path, sorted(told.items())]).encode()
+        return hmac.new(self._secret, content, hashlib.sha256).hexdigest()
+
+    def _upload(self, upload_id: str) -> _Upload:
+        try:
+            return _Upload(**json.loads((self._folder_of(upload_id) / "upload.json").read_text()))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _expired(upload_id) from error
+        except OSError as error:
+            raise StorageUnavailable(
+                f"the object store's folder cannot be read: {error.strerror}; check it and try again"
+            ) from error
+
+    def _folder_of(self, upload_id: str) -> Path:
+        if not _UPLOAD_ID.fullmatch(upload_id):
+            raise _expired(upload_id)
+        return self._folder / _FOLDER / upload_id
+
+    def _parts_in(self, upload_id: str) -> Iterator[Path]:
+        return self._folder_of(upload_id).glob("[0-9]*.*.*")
+
+
+def _parts_of(size_bytes: int) -> int:
+    return part_count(size_bytes)
+
+
+def _stored(path: Path) -> StoredPart:
+    number, md5, size_bytes = path.name.split(".")
+    return StoredPart(int(number), int(size_bytes), base64.b64encode(bytes.fromhex(md5)).decode())
+
+
+def _expected(upload: _Upload, parts: Sequence[Part], lying: Mapping[int, Path]) -> list[Path]:
+    """Files of all parts, in order."""
+    announced = {part.number: part for part in parts}
+    missing = [n for n in range(1, upload.part_count + 1) if n not in lying or n not in announced]
+    if missing:
+        named = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        raise Conflict(f"parts {named} are missing; send them, then complete the upload")
+    for number, path in lying.items():
+        stored, part = _stored(path), announced[number]
+        if (stored.size_bytes, stored.md5) != (part.size_bytes, part.md5):
+            raise ChecksumMismatch(f"part {number} is not what was announced last; send it again")
+    return [lying[number] for number in sorted(lying)]
+
+
+def _join(paths: Sequence[Path], destination: Path) -> None:
+    """The first part becomes the object, the others are laid behind it; there whole or not at all."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    joined = destination.with_name(f"{destination.name}#{secrets.token_hex(4)}")  # as obstore names unfinished files
+    try:
+        with joined.open("wb") as out:
+            for path in paths:
+                with path.open("rb") as part:
+                    while os.sendfile(out.fileno(), part.fileno(), None, _COPIED_AT_ONCE):
+                        pass
+            os.fsync(out.fileno())
+        joined.rename(destination)
+    finally:
+        joined.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One at a time in this upload, across processes.
+
+    Raises:
+        FileNotFoundError: it is over.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        folder.stat()  # gone while we waited?
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _expired(upload_id: str) -> UploadExpired:
+    return UploadExpired(f"upload {upload_id[:40]} is over: it was completed or aborted; begin a new one")
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(f"no space is left to store {key}; free some and try again") from error
+        raise StorageUnavailable(
+            f"the object store failed on {key}: {error.strerror}; check it and try again"
+        ) from error
