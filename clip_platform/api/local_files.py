@@ -108,10 +108,10 @@ def _wanted(header: str | None, size_bytes: int) -> tuple[int, int, bool]:
         return 0, size_bytes, False
     if not found[1]:
         return max(0, size_bytes - int(found[2])), size_bytes, True
-    start, last = int(found[1]), int(found[2]) if found[2] else size_bytes - 1
-    if last < start:
+    start = int(found[1])
+    if found[2] and int(found[2]) < start:
         return 0, size_bytes, False
-    return start, min(last + 1, size_bytes), True
+    return start, min(int(found[2]) + 1, size_bytes) if found[2] else size_bytes, True
 
 
 def _in_chunks(parts: Iterator[bytes]) -> Iterator[bytes]:
