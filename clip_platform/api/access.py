@@ -14,7 +14,7 @@ from clip_platform.api.principals import RANK, Principal, Role
 from clip_platform.api.services import Services
 from clip_platform.database import audit
 from clip_platform.database.connection import enter_tenant
-from clip_platform.errors import Forbidden
+from clip_platform.errors import Forbidden, TransientError, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,66 @@ def requires(role: Role, scope: str) -> Any:
             principal = authenticate(services, connection, credentials, request.headers.get("clip-tenant"))
             _expect(principal, role, scope)
             services.rate_limits.hit(principal)
-            enter_tenant(connection, principal.tenant_id)
+            if principal.tenant_id and not principal.actor.startswith("token:"):  # a token's look-up has entered it
+                enter_tenant(connection, principal.tenant_id)
             session = TenantSession(principal, connection, services, request.state.request_id)
             request.state.session = session  # for `Once`, which is the same whatever a route requires
             yield session
 
     opened.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
     return Depends(opened, scope="function")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever asks, once they are known, without a transaction: for what lasts longer than one may be open."""
+
+    principal: Principal
+    services: Services
+    request_id: str
+    authorization: str
+    tenant_hint: str | None
+    role: Role
+    scope: str
+
+    @property
+    def tenant_id(self) -> str:
+        return self.principal.tenant_id
+
+    @property
+    def actor(self) -> str:
+        return self.principal.actor
+
+    def is_still_allowed(self) -> bool:
+        """Asks again; True while nobody can tell."""
+        try:
+            with self.services.database.across_tenants() as connection:
+                again = authenticate(self.services, connection, bearer_of(self.authorization), self.tenant_hint)
+                _expect(again, self.role, self.scope)
+        except (Unauthenticated, Forbidden):
+            return False
+        except TransientError:
+            return True
+        return again.tenant_id == self.tenant_id
+
+
+def caller(role: Role, scope: str) -> Any:
+    """A dependency: as `requires`, but the transaction is over before the route begins."""
+
+    def known(request: Request) -> Caller:
+        services: Services = request.app.state.services
+        authorization, hint = request.headers.get("authorization"), request.headers.get("clip-tenant")
+        credentials = bearer_of(authorization)
+        with services.database.across_tenants() as connection:
+            principal = authenticate(services, connection, credentials, hint)
+            _expect(principal, role, scope)
+            services.rate_limits.hit(principal)
+        found = Caller(principal, services, request.state.request_id, str(authorization), hint, role, scope)
+        request.state.session = found  # for the log
+        return found
+
+    known.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
+    return Depends(known)
 
 
 def _expect(principal: Principal, role: Role, scope: str) -> None:

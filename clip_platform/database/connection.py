@@ -6,12 +6,13 @@ Who may see what is decided by Postgres (row-level security), not by callers rem
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from clip_platform.errors import ClipPlatformError, StorageFull, StorageUnavailable
@@ -87,14 +88,25 @@ def address(role: str, password: str, host: str, port: int, database: str) -> st
 
 
 def engine_at(url: str) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
-        pool_pre_ping=True,  # the embedded server may have been restarted since
         pool_size=4,
         max_overflow=8,
         pool_timeout=15,
+        pool_reset_on_return=None,  # both doors end their transaction themselves
         connect_args={"connect_timeout": 10, "options": _SESSION, "application_name": "clip-platform"},
     )
+    event.listen(engine, "checkout", _expect_silence)
+    return engine
+
+
+def _expect_silence(pooled: psycopg.Connection, _record: object, _proxy: object) -> None:
+    """A server that ended an idle session, restarted say, has said so: there is something to read. Asking it instead
+    would cost every transaction another round trip."""
+    waiting = select.poll()
+    waiting.register(pooled.fileno(), select.POLLIN)
+    if pooled.closed or waiting.poll(0):
+        raise DisconnectionError("the server ended this session")
 
 
 @contextmanager
