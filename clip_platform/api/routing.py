@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from clip_platform.api.routes import documentation, health, usage
+from clip_platform.api.routes import documentation, health, uploads, usage
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
+    uploads.router,
     usage.router,
     documentation.router,
 )
