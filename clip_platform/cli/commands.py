@@ -120,6 +120,41 @@ def worker() -> int:
     return run_worker()
 
 
+@cli.group()
+def tenant() -> None:
+    """Tenants of this platform."""
+
+
+@tenant.command("create")
+@click.argument("tenant_id")
+@click.option("--name", default="", help="For people. [default: the id]")
+@reported
+def create_tenant(tenant_id: str, name: str) -> int:
+    """Make a tenant and print its first token, once."""
+    from clip_platform.cli import tenants
+
+    return tenants.create_tenant(tenant_id, name)
+
+
+@tenant.command("list")
+@reported
+def list_tenants() -> int:
+    """List all tenants."""
+    from clip_platform.cli import tenants
+
+    return tenants.list_tenants()
+
+
+@cli.command("operator-token")
+@click.option("--name", default="operator", show_default=True, help="What the token is for.")
+@reported
+def operator_token(name: str) -> int:
+    """Print a new token for operations across tenants, once."""
+    from clip_platform.cli import tenants
+
+    return tenants.create_operator_token(name)
+
+
 @cli.command(hidden=True)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @reported

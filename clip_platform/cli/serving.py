@@ -58,7 +58,7 @@ def serve_api() -> int:
     from clip_platform.api.connections import serve as serve_http
     from clip_platform.api.opening import open_services
 
-    with _on_a_server("api") as settings, open_services(settings) as services:
+    with on_a_server("api") as settings, open_services(settings) as services:
         configure_logging(level=settings.log_level)
         Console().print(
             f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False
@@ -71,14 +71,14 @@ def run_worker() -> int:
     """What the API leaves for later: verification, webhooks, exports; until interrupted."""
     from clip_platform.worker.app import run
 
-    with _on_a_server("worker") as settings:
+    with on_a_server("worker") as settings:
         configure_logging(level=settings.log_level)
         run(settings)
     return 0
 
 
 @contextmanager
-def _on_a_server(role: Literal["api", "worker"]) -> Iterator[Settings]:
+def on_a_server(role: Literal["api", "worker"]) -> Iterator[Settings]:
     """Settings that name a database server: the configured one, or this machine's, which then runs inside."""
     settings = read_settings()
     if settings.database_host is not None:

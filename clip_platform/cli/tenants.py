@@ -1,0 +1,98 @@
+"""`tenant` and `operator-token`: who may use the platform at all. The rest of a tenant's life is the API's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import Connection
+
+from clip_platform.cli.serving import on_a_server
+from clip_platform.database import audit, operators, tenants, tokens
+from clip_platform.database.connection import Database, is_tenant_id
+from clip_platform.errors import InvalidInput, InvalidSetting
+
+OPERATORS = "operators"
+"""The tenant that operators' tokens belong to; it has no videos."""
+_FIRST_TOKEN_LIVES = timedelta(days=90)
+_BY = "cli"
+
+
+def create_tenant(tenant_id: str, name: str) -> int:
+    """A new tenant and its first token, an owner's, which is shown once.
+
+    Raises:
+        InvalidInput: the id cannot be one, or is taken.
+    """
+    if not is_tenant_id(tenant_id):
+        raise InvalidInput(f"tenant id {tenant_id!r} is not 1 to 63 letters, digits, '-' or '_'")
+    if tenant_id == OPERATORS:
+        raise InvalidInput(f"{OPERATORS} is where operators' tokens belong; choose another id")
+    with _database() as database, database.tenant_transaction(tenant_id) as connection:
+        if not tenants.create(connection, tenant_id, name or tenant_id):
+            raise InvalidInput(f"tenant {tenant_id} exists already; choose another id")
+        secret = _token(connection, tenant_id, "first token", "owner")
+    Console().print(f"tenant {tenant_id} created; its first token (owner, 90 days), shown this once:", highlight=False)
+    print(secret)  # noqa: T201  alone on its line, to be piped
+    return 0
+
+
+def create_operator_token(name: str) -> int:
+    """A token for cross-tenant operations: requeueing, listing states. It reads no tenant's content."""
+    with _database() as database, database.tenant_transaction(OPERATORS) as connection:
+        tenants.create(connection, OPERATORS, "Operators")
+        secret = _token(connection, OPERATORS, name, "operator")
+    Console().print("an operator's token (90 days), shown this once:", highlight=False)
+    print(secret)  # noqa: T201  alone on its line, to be piped
+    return 0
+
+
+def list_tenants() -> int:
+    table = Table()
+    for heading in ("tenant", "created", "closing"):
+        table.add_column(heading, overflow="fold")
+    with _database() as database:
+        for row in _every_tenant(database):
+            closing_at = f"{row.closing_at:%Y-%m-%d %H:%M}" if row.closing_at else ""
+            table.add_row(escape(row.tenant_id), f"{row.created_at:%Y-%m-%d %H:%M}", closing_at)
+    Console().print(table)
+    return 0
+
+
+def _every_tenant(database: Database) -> Iterator[operators.TenantSummary]:
+    after: str | None = None
+    while True:
+        with database.across_tenants() as connection:
+            rows = operators.tenants_page(connection, limit=200, after_id=after)
+        yield from rows
+        if len(rows) < 200:
+            return
+        after = rows[-1].tenant_id
+
+
+def _token(connection: Connection, tenant_id: str, name: str, role: str) -> str:
+    token, secret = tokens.create(
+        connection,
+        name=name,
+        kind="service",
+        role=role,
+        scopes=["*"],
+        created_by=_BY,
+        expires_at=datetime.now(UTC) + _FIRST_TOKEN_LIVES,
+    )
+    audit.append(connection, tenant_id, _BY, "token.created", f"token:{token.token_id}", {"role": role}, None)
+    return secret
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    with on_a_server("api") as settings:
+        url = settings.database_url("api")
+        if url is None:
+            raise InvalidSetting("CLIP_PLATFORM_DATABASE_HOST is not set")
+        with closing(Database(url)) as database:
+            yield database
