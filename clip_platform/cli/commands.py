@@ -155,6 +155,22 @@ def operator_token(name: str) -> int:
     return tenants.create_operator_token(name)
 
 
+@cli.group()
+def audit() -> None:
+    """The audit trail."""
+
+
+@audit.command("verify")
+@click.option("--tenant", "tenant_id", help="One tenant's trail. [default: all]")
+@click.option("--file", type=click.Path(path_type=Path), help="An exported segment instead of the database.")
+@reported
+def verify_audit(tenant_id: str | None, file: Path | None) -> int:
+    """Check that nobody has changed the audit trail."""
+    from clip_platform.cli import auditing
+
+    return auditing.verify_file(file) if file else auditing.verify_database(tenant_id)
+
+
 @cli.command(hidden=True)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @reported

@@ -32,7 +32,7 @@ def create_tenant(tenant_id: str, name: str) -> int:
         raise InvalidInput(f"tenant id {tenant_id!r} is not 1 to 63 letters, digits, '-' or '_'")
     if tenant_id == OPERATORS:
         raise InvalidInput(f"{OPERATORS} is where operators' tokens belong; choose another id")
-    with _database() as database, database.tenant_transaction(tenant_id) as connection:
+    with open_database() as database, database.tenant_transaction(tenant_id) as connection:
         if not tenants.create(connection, tenant_id, name or tenant_id):
             raise InvalidInput(f"tenant {tenant_id} exists already; choose another id")
         secret = _token(connection, tenant_id, "first token", "owner")
@@ -43,7 +43,7 @@ def create_tenant(tenant_id: str, name: str) -> int:
 
 def create_operator_token(name: str) -> int:
     """A token for cross-tenant operations: requeueing, listing states. It reads no tenant's content."""
-    with _database() as database, database.tenant_transaction(OPERATORS) as connection:
+    with open_database() as database, database.tenant_transaction(OPERATORS) as connection:
         tenants.create(connection, OPERATORS, "Operators")
         secret = _token(connection, OPERATORS, name, "operator")
     Console().print("an operator's token (90 days), shown this once:", highlight=False)
@@ -55,15 +55,15 @@ def list_tenants() -> int:
     table = Table()
     for heading in ("tenant", "created", "closing"):
         table.add_column(heading, overflow="fold")
-    with _database() as database:
-        for row in _every_tenant(database):
+    with open_database() as database:
+        for row in every_tenant(database):
             closing_at = f"{row.closing_at:%Y-%m-%d %H:%M}" if row.closing_at else ""
             table.add_row(escape(row.tenant_id), f"{row.created_at:%Y-%m-%d %H:%M}", closing_at)
     Console().print(table)
     return 0
 
 
-def _every_tenant(database: Database) -> Iterator[operators.TenantSummary]:
+def every_tenant(database: Database) -> Iterator[operators.TenantSummary]:
     after: str | None = None
     while True:
         with database.across_tenants() as connection:
@@ -89,7 +89,7 @@ def _token(connection: Connection, tenant_id: str, name: str, role: str) -> str:
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
+def open_database() -> Iterator[Database]:
     with on_a_server("api") as settings:
         url = settings.database_url("api")
         if url is None:

@@ -1,0 +1,68 @@
+"""`audit verify`: whether nobody has changed the audit trail, in the database or in an exported file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from clip_platform.cli.tenants import every_tenant, open_database
+from clip_platform.database import audit
+from clip_platform.database.audit import AuditEvent, Chain
+from clip_platform.database.connection import Database
+from clip_platform.errors import CorruptArtifact, UnreadableFile
+
+_READ_AT_ONCE = 2000
+
+
+def verify_database(tenant_id: str | None) -> int:
+    """Follows every tenant's chain, or one tenant's.
+
+    Raises:
+        CorruptArtifact: names the tenant's first event that is not as it was written.
+    """
+    with open_database() as database:
+        wanted = [tenant_id] if tenant_id else [row.tenant_id for row in every_tenant(database)]
+        for one in wanted:
+            chain = Chain()
+            for event in _events(database, one):
+                chain.follow(event.sequence, event.canonical, event.previous_hash, event.hash)
+            Console().print(f"{one}: {chain.sequence} events, unbroken", highlight=False)
+    return 0
+
+
+def verify_file(path: Path) -> int:
+    """Follows the chain of an exported segment, from its first line on.
+
+    Raises:
+        UnreadableFile, CorruptArtifact.
+    """
+    chain: Chain | None = None
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                event = json.loads(line)
+                before = bytes.fromhex(event["previous_hash"])
+                chain = chain or Chain(event["sequence"] - 1, before)
+                chain.follow(event["sequence"], event["canonical"], before, bytes.fromhex(event["hash"]))
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}; check its name and permissions") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptArtifact(f"{path} is no exported audit trail; name a file of the audit store") from error
+    if chain is None:
+        raise CorruptArtifact(f"{path} is empty; name a file of the audit store")
+    Console().print(f"{path.name}: unbroken up to event {chain.sequence}", highlight=False)
+    return 0
+
+
+def _events(database: Database, tenant_id: str) -> Iterator[AuditEvent]:
+    after = 0
+    while True:
+        with database.tenant_transaction(tenant_id) as connection:
+            events = audit.oldest(connection, _READ_AT_ONCE, after)
+        yield from events
+        if len(events) < _READ_AT_ONCE:
+            return
+        after = events[-1].sequence
