@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -20,7 +21,7 @@ from clip_platform.identifiers import new_ulid
 from clip_platform.telemetry import bound
 
 ANSWER_DEADLINE_S = 90.0
-"""Until an answer begins; statements and calls to stores give up before."""
+"""From the end of the body until an answer begins; statements and calls to stores give up before."""
 IDLE_BODY_DEADLINE_S = 60.0
 SLOWEST_BODY_BYTES_A_S = 50_000
 LARGE_BODIES = {"/v1/feedback/import": 64 * 1024**2, "/objects/": None}
@@ -73,6 +74,7 @@ class RequestEdge:
     async def _within_deadline(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         try:
             async with asyncio.timeout(self._answer_deadline_s) as answer.timer:
+                body.heard = lambda: answer.allow(self._answer_deadline_s)
                 await self._served(scope, body, answer)
         except TimeoutError:
             if answer.timer is None or not answer.timer.expired():
@@ -109,6 +111,7 @@ class _Body:
     size_bytes: int = 0
     complete: bool = False
     until: float | None = None
+    heard: Callable[[], None] = lambda: None
 
     @property
     def announced_too_large(self) -> bool:
@@ -127,6 +130,7 @@ class _Body:
                 message = await self.source()
         except TimeoutError as error:
             raise HTTPException(408, "the request's body came too slowly; send it again") from error
+        self.heard()
         self.size_bytes += len(message.get("body", b""))
         self.complete = message["type"] != "http.request" or not message.get("more_body", False)
         if self.limit_bytes is not None and self.size_bytes > self.limit_bytes:
@@ -159,6 +163,11 @@ class _Answer:
             if self.timer is not None:
                 self.timer.reschedule(None)  # a stream takes as long as it takes
         await self.target(message)
+
+    def allow(self, more_s: float) -> None:
+        """From now: what was waited for so far was the client's body."""
+        if self.timer is not None and self.status is None:
+            self.timer.reschedule(asyncio.get_running_loop().time() + more_s)
 
     async def problem(self, status: int, kind: str, said: str) -> None:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {"Connection": "close"}

@@ -6,23 +6,43 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.api.example_resources import Resources
+from tests.api.example_resources import CONTENT, MD5, Resources
 
 
 @dataclass(frozen=True)
 class Example:
-    """What is sent beside the path. `body` is made for the resources of whoever asks."""
+    """What is sent. `body` is made for the resources of whoever asks; `named` says which of them stands for a path
+    parameter, where it is not the one of that name."""
 
     body: Callable[[Resources], Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 ANY_VERSION = {"If-Match": "*"}
 
+UPLOADING = {"video_id": "upload_video_id"}
+PART = {"part_number": 1, "size_bytes": len(CONTENT), "md5": MD5}
+
 EXAMPLES: Mapping[str, Example] = {
     "get_health": Example(),
+    "create_video": Example(body=lambda _: {"name": "talk.mp4", "content_type": "video/mp4", "size_bytes": 1000}),
+    "sign_parts": Example(body=lambda _: {"parts": [PART]}, named=UPLOADING),
+    "list_parts": Example(named=UPLOADING),
+    "complete_upload": Example(named=UPLOADING),
+    "give_up_upload": Example(named=UPLOADING),
+    "watch_video": Example(),
+    "requeue_video": Example(named={"video_id": "dead_video_id"}),
+    "get_account": Example(),
+    "change_account": Example(body=lambda _: {"retention_days": 30}, headers=ANY_VERSION),
+    "list_audit_events": Example(),
+    "request_erasure": Example(),
+    "list_erasure_requests": Example(),
+    "list_operator_videos": Example(params={"state": "dead_lettered"}),
+    "requeue_operator_video": Example(named={"video_id": "dead_video_id"}),
+    "list_operator_tenants": Example(),
     "get_usage": Example(),
     "list_usage_entries": Example(),
 }

@@ -20,6 +20,7 @@ from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.services import Services
 from clip_platform.database import tenants
 from clip_platform.database.connection import Database
+from tests.api.example_requests import EXAMPLES
 from tests.api.example_resources import Resources, make
 from tests.conftest import MigratedServer
 
@@ -61,7 +62,9 @@ def named(resources: Resources) -> Callable[[Case], None]:
     """Puts things that exist into the path, so that what comes after the look-up is reached too."""
 
     def change(case: Case) -> None:
-        known = {name: resources.ids[name] for name in case.path_parameters or {} if name in resources.ids}
+        example = EXAMPLES[case.operation.definition.raw["operationId"]]
+        named = {name: example.named.get(name, name) for name in case.path_parameters or {}}
+        known = {name: resources.ids[which] for name, which in named.items()}
         case.path_parameters = {**(case.path_parameters or {}), **known}
 
     return change
