@@ -24,6 +24,7 @@ class Example:
 ANY_VERSION = {"If-Match": "*"}
 
 UPLOADING = {"video_id": "upload_video_id"}
+DEAD = {"video_id": "dead_video_id"}
 PART = {"part_number": 1, "size_bytes": len(CONTENT), "md5": MD5}
 
 EXAMPLES: Mapping[str, Example] = {
@@ -43,6 +44,15 @@ EXAMPLES: Mapping[str, Example] = {
     "list_operator_videos": Example(params={"state": "dead_lettered"}),
     "requeue_operator_video": Example(named={"video_id": "dead_video_id"}),
     "list_operator_tenants": Example(),
+    "requeue_video": Example(named=DEAD),
+    "get_account": Example(),
+    "change_account": Example(body=lambda resources: {"name": resources.mark}, headers=ANY_VERSION),
+    "list_audit_events": Example(),
+    "list_erasure_requests": Example(),
+    "request_erasure": Example(),
+    "list_operator_tenants": Example(),
+    "list_operator_videos": Example(params={"state": "dead_lettered"}),
+    "requeue_operator_video": Example(named=DEAD),
     "get_usage": Example(),
     "list_usage_entries": Example(),
 }
