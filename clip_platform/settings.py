@@ -186,8 +186,8 @@ def read_settings() -> Settings:
         raise InvalidSetting("; ".join(_in_words(problem) for problem in error.errors())) from error
 
 
-_NOT_SETTINGS = frozenset({f"{PREFIX}SHARED_MEDIA"})
-"""Read by the tests, not by the platform."""
+_NOT_SETTINGS = frozenset({f"{PREFIX}SHARED_MEDIA", f"{PREFIX}TOKEN"})
+"""Read by the tests and by the client, not by the platform."""
 
 
 def _in_words(problem: object) -> str:

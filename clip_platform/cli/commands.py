@@ -5,16 +5,14 @@ Exit codes: 0 done, 1 ours (a failure that is not the input's), 2 the input's or
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clip_platform.cli.endings import reported, stopping_on_signals
-from clip_platform.upload.preferences import ASPECTS, CAPTION_STYLES, Preferences
-
-_DEFAULTS = Preferences()
+from clip_platform.cli.preference_options import given, optional_preferences, preference_options
+from clip_platform.upload.preferences import Preferences
 
 
 def main() -> None:
@@ -36,30 +34,6 @@ class _TakesFile(click.Command):
             raise
 
 
-def _preference_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    options = [
-        click.option("--clips", type=int, default=_DEFAULTS.clips, show_default=True, help="How many clips at most."),
-        click.option(
-            "--min-s", type=float, default=_DEFAULTS.min_s, show_default=True, help="Shortest clip in seconds."
-        ),
-        click.option(
-            "--max-s", type=float, default=_DEFAULTS.max_s, show_default=True, help="Longest clip in seconds."
-        ),
-        click.option("--aspect", type=click.Choice(list(ASPECTS)), default=_DEFAULTS.aspect, show_default=True),
-        click.option(
-            "--captions",
-            "caption_style",
-            type=click.Choice(CAPTION_STYLES),
-            default=_DEFAULTS.caption_style,
-            show_default=True,
-            help="Style of the burned-in captions.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clip-platform")
 def cli() -> None:
@@ -68,7 +42,7 @@ def cli() -> None:
 
 @cli.command(cls=_TakesFile)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
-@_preference_options
+@preference_options
 @click.option(
     "--out", type=click.Path(path_type=Path, readable=False), help="Folder for the clips. [default: NAME-clips]"
 )
@@ -83,13 +57,25 @@ def process(file: Path, out: Path | None, recompute: bool, **preferences: Any) -
 
 @cli.command(cls=_TakesFile)
 @click.argument("file", type=click.Path(path_type=Path, readable=False))
-@_preference_options
+@preference_options
 @reported
 def submit(file: Path, **preferences: Any) -> int:
     """Hand FILE to a running platform (`clip-platform up`), whose sensor picks it up."""
     from clip_platform.cli.submitting import submit_file
 
     return submit_file(file, Preferences(**preferences))
+
+
+@cli.command(cls=_TakesFile)
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option("--api", "api_url", required=True, help="Address of the API, https://host.")
+@optional_preferences
+@reported
+def upload(file: Path, api_url: str, **preferences: Any) -> int:
+    """Send FILE to an API with the token in CLIP_PLATFORM_TOKEN; goes on where an earlier try stopped."""
+    from clip_platform.cli.uploading import upload_file
+
+    return upload_file(file, api_url, given(preferences))
 
 
 @cli.command()

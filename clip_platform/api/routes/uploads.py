@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Query, Response
@@ -84,6 +84,7 @@ class SignedRequest(BaseModel):
     url: str
     headers: dict[str, str]
     expires_at: datetime
+    expires_in_s: int = Field(description="The same, for clients whose clock is wrong.")
 
 
 class SignedRequests(BaseModel):
@@ -109,7 +110,8 @@ def create_video(session: Editing, once: Once, video: NewVideo) -> Response:
 @router.post("/{video_id}/parts", summary="Addresses to send parts to")
 def sign_parts(session: Editing, video_id: VideoId, wanted: PartsToSend) -> SignedRequests:
     parts = [Part(part.part_number, part.size_bytes, part.md5) for part in wanted.parts]
-    return SignedRequests(parts=[_request(part) for part in uploads.sign_parts(session, video_id, parts)])
+    signed, now = uploads.sign_parts(session, video_id, parts), datetime.now(UTC)
+    return SignedRequests(parts=[_request(part, now) for part in signed])
 
 
 @router.get("/{video_id}/parts", summary="Parts that have arrived")
@@ -153,8 +155,14 @@ def _created(session: TenantSession, response: Response, video: NewVideo) -> New
     return answer
 
 
-def _request(part: SignedPart) -> SignedRequest:
-    return SignedRequest(part_number=part.number, url=part.url, headers=dict(part.headers), expires_at=part.expires_at)
+def _request(part: SignedPart, now: datetime) -> SignedRequest:
+    return SignedRequest(
+        part_number=part.number,
+        url=part.url,
+        headers=dict(part.headers),
+        expires_at=part.expires_at,
+        expires_in_s=int((part.expires_at - now).total_seconds()),
+    )
 
 
 def _arrived(part: StoredPart) -> ArrivedPart:
