@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from clip_platform.api.authentication import authenticate, bearer_of
 from clip_platform.api.principals import RANK, Principal, Role
 from clip_platform.api.services import Services
-from clip_platform.database import audit
+from clip_platform.database import audit, tenants
 from clip_platform.database.connection import enter_tenant
 from clip_platform.errors import Forbidden, TransientError, Unauthenticated
+
+_READING = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def requires(role: Role, scope: str) -> Any:
             services.rate_limits.hit(principal)
             if principal.tenant_id and not principal.actor.startswith("token:"):  # a token's look-up has entered it
                 enter_tenant(connection, principal.tenant_id)
+            if request.method not in _READING and role is not Role.OPERATOR:
+                tenants.expect_open(connection)
             session = TenantSession(principal, connection, services, request.state.request_id)
             request.state.session = session  # for `Once`, which is the same whatever a route requires
             yield session

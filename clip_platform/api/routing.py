@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from clip_platform.api.routes import documentation, health, uploads, usage
+from clip_platform.api.routes import (
+    account,
+    audit_events,
+    documentation,
+    erasure_requests,
+    health,
+    operators,
+    requeueing,
+    uploads,
+    usage,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     uploads.router,
+    requeueing.router,
+    account.router,
     usage.router,
+    audit_events.router,
+    erasure_requests.router,
+    operators.router,
     documentation.router,
 )

@@ -31,6 +31,8 @@ _VIDEOS = text("""
     from operator_videos(:state, :before_id, :limit)""")
 _TENANTS = text("select tenant_id, created_at, closing_at from operator_tenants(:after_id, :limit)")
 
+_TENANT_OF = text("select tenant_of_video(:video_id)")
+
 
 def videos_page(connection: Connection, limit: int, state: str | None, before_id: str | None) -> list[VideoSummary]:
     """Of all tenants, newest first."""
@@ -42,3 +44,9 @@ def tenants_page(connection: Connection, limit: int, after_id: str | None) -> li
     """By id."""
     values = {"limit": limit, "after_id": after_id}
     return [TenantSummary(**row._mapping) for row in connection.execute(_TENANTS, values)]
+
+
+def tenant_of(connection: Connection, video_id: str) -> str | None:
+    """Whose video this is; None when there is none."""
+    tenant_id: str | None = connection.execute(_TENANT_OF, {"video_id": video_id}).scalar_one()
+    return tenant_id
