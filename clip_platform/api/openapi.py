@@ -84,7 +84,7 @@ def _complete(operation: Document, required: tuple[str, str] | None) -> None:
 
 def _required(app: FastAPI) -> Mapping[tuple[str, str], tuple[str, str]]:
     """Role and scope by method and path, as `access.requires` left them on its dependencies."""
-    found = {}
+    found: dict[tuple[str, str], tuple[str, str]] = {}
     for context in iter_route_contexts(app.routes):
         dependant = getattr(context, "dependant", None)
         required = next(_requirements(dependant), None) if dependant is not None else None
