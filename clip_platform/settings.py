@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     api_url: str | None = Field(
         default=None, description="the API's address as clients see it, http(s)://host; from host and port when unset"
     )
-    oidc_issuer: str | None = Field(default=None, description="issuer of access tokens, https://...; tokens only when unset")
+    oidc_issuer: str | None = Field(
+        default=None, description="issuer of access tokens, https://...; our own tokens only when unset"
+    )
     oidc_audience: str | None = Field(default=None, description="audience that access tokens must name")
     oidc_groups_claim: str = Field(default="groups", description="claim that lists a user's groups")
     oidc_group_pattern: str = Field(
@@ -84,7 +86,7 @@ class Settings(BaseSettings):
         default=None, description="encryption scope of a tenant's originals and clips, clips-{tenant} say"
     )
     outbound_allow: str = Field(
-        default="", description="networks beside the public internet that webhooks and sources may be on, 10.1.0.0/16 say"
+        default="", description="networks beside the public internet that webhooks and sources may be on, 10.1.0.0/16"
     )
     destination_endpoints: str = Field(
         default="", description="S3 and Azure endpoints beside the providers' own that destinations may name"
@@ -96,7 +98,7 @@ class Settings(BaseSettings):
     expiry_notice_days: PositiveInt = Field(default=7, description="warning time before a video is deleted")
     quota_stored_bytes: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
     quota_minutes_a_month: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
-    quota_concurrent_videos: PositiveInt | None = Field(default=None, description="of each tenant; unlimited when unset")
+    quota_concurrent_videos: PositiveInt | None = Field(default=None, description="of each tenant; any when unset")
     audit_store_url: str | None = Field(
         default=None, description="s3://bucket/prefix with object lock, for the audit trail; not exported when unset"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,9 @@ def requires(role: Role, scope: str) -> Any:
         services: Services = request.app.state.services
         credentials = bearer_of(request.headers.get("authorization"))
         with services.database.across_tenants() as connection:
-            principal = authenticate(services, connection, credentials, request.headers.get("clip-tenant"))
+            hint = request.headers.get("clip-tenant")
+            principal = _known(request, lambda: authenticate(services, connection, credentials, hint))
             _expect(principal, role, scope)
-            services.rate_limits.hit(principal)
             if principal.tenant_id and not principal.actor.startswith("token:"):  # a token's look-up has entered it
                 enter_tenant(connection, principal.tenant_id)
             if request.method not in _READING and role is not Role.OPERATOR:
@@ -65,6 +65,20 @@ def requires(role: Role, scope: str) -> Any:
 
     opened.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
     return Depends(opened, scope="function")
+
+
+def _known(request: Request, authenticated: Callable[[], Principal]) -> Principal:
+    """Whoever asks, counted; strangers by their address."""
+    services: Services = request.app.state.services
+    try:
+        principal = authenticated()
+    except Unauthenticated:
+        services.rate_limits.refuse(request.client.host if request.client else "")
+        raise
+    taken = services.rate_limits.take(principal)
+    request.state.rate_limit = taken.headers
+    taken.expect_allowed()
+    return principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +122,8 @@ def caller(role: Role, scope: str) -> Any:
         authorization, hint = request.headers.get("authorization"), request.headers.get("clip-tenant")
         credentials = bearer_of(authorization)
         with services.database.across_tenants() as connection:
-            principal = authenticate(services, connection, credentials, hint)
+            principal = _known(request, lambda: authenticate(services, connection, credentials, hint))
             _expect(principal, role, scope)
-            services.rate_limits.hit(principal)
         found = Caller(principal, services, request.state.request_id, str(authorization), hint, role, scope)
         request.state.session = found  # for the log
         return found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from clip_platform.api.news import News, Source
+from clip_platform.api.oidc import open_verifier
+from clip_platform.api.rate_limits import RateLimits
 from clip_platform.api.services import Services
 from clip_platform.database import progress, standing
 from clip_platform.database.connection import Database
@@ -38,8 +40,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
             object_store=open_store(settings.store_url, keys.tenants),
             part_store=open_part_store(settings, keys),
             columns=keys.columns,
-            rate_limits=_Unlimited(),  # type: ignore[arg-type]
-            verifier=None,
+            rate_limits=RateLimits(settings),
+            verifier=open_verifier(settings),
             news=news,
         )
     finally:
@@ -63,8 +65,3 @@ def open_news(settings: Settings, database_url: str, database: Database) -> News
             return standing.of(connection, video_ids)
 
     return News(open_source, read)
-
-
-class _Unlimited:
-    def hit(self, principal: object) -> None:
-        del principal

@@ -11,13 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Connection
 
+from clip_platform.api.principals import OPERATORS
 from clip_platform.cli.serving import on_a_server
 from clip_platform.database import audit, operators, tenants, tokens
 from clip_platform.database.connection import Database, is_tenant_id
 from clip_platform.errors import InvalidInput, InvalidSetting
 
-OPERATORS = "operators"
-"""The tenant that operators' tokens belong to; it has no videos."""
 _FIRST_TOKEN_LIVES = timedelta(days=90)
 _BY = "cli"
 

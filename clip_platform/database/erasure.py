@@ -1,4 +1,4 @@
-"""Requests to close an account and erase what is in it. Carrying them out is a worker's job; the promise is kept here."""
+"""Requests to close an account and erase what is in it. A worker carries them out; the promise is kept here."""
 
 from __future__ import annotations
 

@@ -55,6 +55,11 @@ def own(connection: Connection) -> TenantRow:
     return TenantRow(**connection.execute(_OWN).one()._mapping)
 
 
+def exists(connection: Connection) -> bool:
+    """Whether the entered tenant is there."""
+    return connection.execute(_OWN).one_or_none() is not None
+
+
 def change(
     connection: Connection, *, name: str, default_preferences: Mapping[str, Any], retention_days: int | None
 ) -> TenantRow:

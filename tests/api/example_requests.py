@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.api.example_resources import CONTENT, MD5, Resources
@@ -23,6 +24,11 @@ class Example:
 
 ANY_VERSION = {"If-Match": "*"}
 
+
+def _soon() -> str:
+    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
+
+
 UPLOADING = {"video_id": "upload_video_id"}
 DEAD = {"video_id": "dead_video_id"}
 PART = {"part_number": 1, "size_bytes": len(CONTENT), "md5": MD5}
@@ -35,18 +41,18 @@ EXAMPLES: Mapping[str, Example] = {
     "complete_upload": Example(named=UPLOADING),
     "give_up_upload": Example(named=UPLOADING),
     "watch_video": Example(),
-    "requeue_video": Example(named={"video_id": "dead_video_id"}),
-    "get_account": Example(),
-    "change_account": Example(body=lambda _: {"retention_days": 30}, headers=ANY_VERSION),
-    "list_audit_events": Example(),
-    "request_erasure": Example(),
-    "list_erasure_requests": Example(),
-    "list_operator_videos": Example(params={"state": "dead_lettered"}),
-    "requeue_operator_video": Example(named={"video_id": "dead_video_id"}),
-    "list_operator_tenants": Example(),
     "requeue_video": Example(named=DEAD),
     "get_account": Example(),
     "change_account": Example(body=lambda resources: {"name": resources.mark}, headers=ANY_VERSION),
+    "list_members": Example(),
+    "add_member": Example(
+        body=lambda own: {"issuer": "https://id.example", "subject": own.mark, "role": "viewer"},
+    ),
+    "change_member": Example(body=lambda _: {"role": "editor"}, headers=ANY_VERSION),
+    "remove_member": Example(),
+    "list_tokens": Example(),
+    "create_token": Example(body=lambda own: {"name": own.mark, "expires_at": _soon()}),
+    "revoke_token": Example(),
     "list_audit_events": Example(),
     "list_erasure_requests": Example(),
     "request_erasure": Example(),

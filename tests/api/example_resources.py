@@ -38,14 +38,30 @@ insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_
     values (%(dead_video_id)s, %(t)s, %(mark)s, %(t)s || '/videos/' || %(dead_video_id)s || '/source/upload',
         repeat('0', 64), 1000, '{}', 'dead_lettered', 'video/mp4', 60, 1, 3, 'ProgramFailed', %(mark)s, 'member:x')"""
 
+_TOKEN = """
+insert into api_tokens (token_id, tenant_id, name, kind, secret_hash, role, scopes, created_by, expires_at)
+    values (%(token_id)s, %(t)s, %(mark)s, 'service', sha256(convert_to(%(mark)s, 'UTF8')), 'viewer', '{*}', 'cli',
+        now() + interval '1 day')"""
+_MEMBER = """
+insert into members (member_id, tenant_id, issuer, subject_index, subject, role)
+    values (%(member_id)s, %(t)s, 'https://id.example/' || %(mark)s, '', %(subject)s, 'viewer')"""
+
 
 def make(server: MigratedServer, services: Services, tenant_id: str) -> Resources:
     """Rows of the tenant, as a superuser: what would make them otherwise is not what is tested here."""
-    ids = {"video_id": new_ulid(), "dead_video_id": new_ulid(), "upload_video_id": new_ulid()}
+    ids = {
+        "member_id": f"mem_{new_ulid()}",
+        "token_id": f"tok_{new_ulid()}",
+        "video_id": new_ulid(),
+        "dead_video_id": new_ulid(),
+        "upload_video_id": new_ulid(),
+    }
     mark = f"only-{tenant_id}-{new_ulid().lower()}"
     with server.superuser() as connection:
-        for statement in (_VIDEO, _DEAD_VIDEO):
+        for statement in (_VIDEO, _DEAD_VIDEO, _TOKEN):
             connection.execute(statement, {**ids, "t": tenant_id, "mark": mark})
+        subject = services.columns.seal(tenant_id, "members.subject", ids["member_id"], mark)
+        connection.execute(_MEMBER, {**ids, "t": tenant_id, "mark": mark, "subject": subject})
     _begin_upload(services, tenant_id, ids["upload_video_id"], mark)
     return Resources(tenant_id, mark, ids)
 
