@@ -10,15 +10,17 @@ from typing import Any
 import dagster as dg
 
 from clip_platform import telemetry
-from clip_platform.jobs import STEPS, process_video, rerender_clips
+from clip_platform.jobs import STEPS, process_video, requeue_video, rerender_clips
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.retention import RetentionResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.edits import edited_clips
 from clip_platform.sensors.failures import failed_runs
+from clip_platform.sensors.retention import expired_videos
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.settings import Settings, read_settings
 
@@ -36,11 +38,23 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         scratch=str(settings.scratch_folder),
         max_upload_bytes=settings.max_upload_bytes,
         max_upload_duration_s=settings.max_upload_duration_s,
+        outbound_allow=settings.outbound_allow,
     )
     return {
         "videos": videos,
         "io_manager": ArtifactIOManager(videos=videos),
-        "backlog": BacklogResource(database=_database(settings, "sensors"), slots=settings.concurrent_videos),
+        "backlog": BacklogResource(
+            database=_database(settings, "sensors"),
+            slots=settings.concurrent_videos,
+            slots_of_a_tenant=settings.quota_concurrent_videos,
+        ),
+        "retention": RetentionResource(
+            sensors_database=_database(settings, "sensors"),
+            database=videos.database,
+            object_store=videos.object_store,
+            default_days=settings.retention_days,
+            notice_days=settings.expiry_notice_days,
+        ),
         "speech_recognizer": SpeechRecognizerResource(
             engine=settings.speech_engine, model=settings.nemo_model, device=settings.device
         ),
@@ -66,8 +80,8 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
     resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
     return dg.Definitions(
         assets=[*STEPS],
-        jobs=[process_video, rerender_clips],
-        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs],
+        jobs=[process_video, rerender_clips, requeue_video],
+        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs, expired_videos],
         resources=resources,
     )
 

@@ -140,7 +140,7 @@ def _expect_another_owner(connection: Connection, member_id: str) -> None:
         raise Conflict("this is the last member who is an owner; make another one an owner first")
 
 
-def _row(row: Row) -> MemberRow:  # type: ignore[type-arg]
+def _row(row: Row) -> MemberRow:
     values = dict(row._mapping)
     values["subject"] = bytes(row.subject)
     values["email"] = None if row.email is None else bytes(row.email)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from clip_platform.database import events
 from clip_platform.database.connection import Database
 from clip_platform.upload.states import VideoState
 
@@ -92,8 +93,6 @@ def forget_dates(connection: Connection) -> None:
 
 def announce(db: Database, video: KeptVideo) -> bool:
     """Tells the tenant, once, by an event in the same transaction; False when it was told or the video is pinned."""
-    from clip_platform.database import events
-
     with db.tenant_transaction(video.tenant_id) as connection:
         told = connection.execute(_ANNOUNCE, {"video_id": video.video_id}).one_or_none()
         if told is None:
