@@ -28,6 +28,12 @@ from clip_platform.speech.transcript import Transcript
 from clip_platform.vision.tracks import FaceTracks, Shots
 
 
+def _asked(run: StageRun, *names: str) -> dict[str, object]:
+    """These preferences; a wish that nobody has is left out, so that checkpoints older than the wish are found."""
+    asked = run.preferences.as_mapping()
+    return {name: asked[name] for name in names if name in asked}
+
+
 def _speaker_turns(
     _run: StageRun, transcript: Transcript, acoustics: AcousticFeatures, faces: FaceTracks, shots: Shots
 ) -> SpeakerTurns:
@@ -142,7 +148,7 @@ clips = build_stage(
             ),
             needs=("transcript", "shots", "media_info"),
             compute=_clip_candidates,
-            reads=lambda run: {"min_s": run.preferences.min_s, "max_s": run.preferences.max_s},
+            reads=lambda run: _asked(run, "min_s", "max_s", "range_start_s", "range_end_s"),
         ),
         Work(
             products=(
@@ -231,7 +237,7 @@ clips = build_stage(
             ),
             needs=("clip_candidates", "clip_scores"),
             compute=_selected_clips,
-            reads=lambda run: {"clips": run.preferences.clips},
+            reads=lambda run: _asked(run, "clips", "keywords"),
         ),
     ],
     pool=compute.CPU_POOL,

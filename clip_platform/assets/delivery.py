@@ -18,7 +18,7 @@ from clip_platform.rendering.clips import RenderedClips
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.selection.candidates import ClipCandidates
-from clip_platform.selection.choice import SelectedClips
+from clip_platform.selection.edits import EditedClips
 from clip_platform.speech.acoustics import AcousticFeatures
 from clip_platform.speech.transcript import Transcript
 from clip_platform.vision.tracks import FaceTracks, Shots
@@ -33,23 +33,23 @@ def _clip_packages(
     faces: FaceTracks,
     candidates: ClipCandidates,
     scores: ClipScores,
-    selected: SelectedClips,
+    edited: EditedClips,
     rendered: RenderedClips,
 ) -> ClipPackages:
-    packages = package_clips(selected, rendered)
+    packages = package_clips(edited.selected, rendered)
     manifest = clips_manifest(
         run.video.name,
         run.video.source,
         info,
         transcript,
         scores,
-        selected,
+        edited,
         rendered,
         run.preferences,
         packages.file_names,
         face_detector=faces.detector,
     )
-    timeline = timeline_data(info, transcript, acoustics, shots, faces, candidates, scores, selected)
+    timeline = timeline_data(info, transcript, acoustics, shots, faces, candidates, scores, edited.selected)
     page = report_html(manifest, timeline)
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     return replace(
@@ -68,7 +68,7 @@ def _timeline(run: StageRun) -> TimelineData:
         run.value("face_tracks", FaceTracks),
         run.value("clip_candidates", ClipCandidates),
         run.value("clip_scores", ClipScores),
-        run.value("selected_clips", SelectedClips),
+        run.value("edited_clips", EditedClips).selected,
     )
 
 
@@ -81,13 +81,28 @@ def _packages_metadata(packages: ClipPackages, run: StageRun) -> dict[str, objec
 
 
 def _published_clips(
-    run: StageRun, packages: ClipPackages, selected: SelectedClips, scores: ClipScores
+    _run: StageRun,
+    packages: ClipPackages,
+    _edited: EditedClips,
+    _scores: ClipScores,
+    _rendered: RenderedClips,
+    _transcript: Transcript,
 ) -> PublishedClips:
+    return publish(packages)
+
+
+def _record_published(
+    run: StageRun,
+    published: PublishedClips,
+    packages: ClipPackages,
+    edited: EditedClips,
+    scores: ClipScores,
+    rendered: RenderedClips,
+    transcript: Transcript,
+) -> None:
     from clip_platform.resources.publishing import publish_rows
 
-    published = publish(packages)
-    publish_rows(run.attempt, published, packages, selected, scores.model)
-    return published
+    publish_rows(run.attempt, published, packages, edited, scores, rendered, transcript)
 
 
 def _published_metadata(published: PublishedClips, _run: StageRun) -> dict[str, object]:
@@ -116,11 +131,11 @@ delivery = build_stage(
                 "face_tracks",
                 "clip_candidates",
                 "clip_scores",
-                "selected_clips",
+                "edited_clips",
                 "rendered_clips",
             ),
             compute=_clip_packages,
-            reads=lambda run: {"name": run.video.name, "preferences": run.video.preferences},
+            reads=lambda run: {"name": run.video.name, "preferences": run.preferences.as_mapping()},
         ),
         Work(
             products=(
@@ -146,8 +161,9 @@ delivery = build_stage(
                     ),
                 ),
             ),
-            needs=("clip_packages", "selected_clips", "clip_scores"),
+            needs=("clip_packages", "edited_clips", "clip_scores", "rendered_clips", "transcript"),
             compute=_published_clips,
+            record=_record_published,
         ),
     ],
     pool=compute.CPU_POOL,

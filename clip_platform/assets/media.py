@@ -5,6 +5,7 @@ from __future__ import annotations
 from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
+from clip_platform.identifiers import StoredObject
 from clip_platform.media.audio import AudioReader, extract_audio
 from clip_platform.media.information import AudioTrack, MediaInfo
 from clip_platform.media.probe import probe
@@ -12,8 +13,28 @@ from clip_platform.media.verdicts import loudness_problems, sound_length_problem
 from clip_platform.resources.stage_run import StageRun
 
 
-def _media_info(run: StageRun) -> MediaInfo:
+def _uploaded_video(run: StageRun) -> StoredObject:
+    if run.video.stored_source is not None:
+        return run.video.stored_source
+    return run.fetched()
+
+
+def _source_metadata(source: StoredObject, _run: StageRun) -> dict[str, object]:
+    return {"object": source.key, "sha256": source.sha256, "size_bytes": source.size_bytes}
+
+
+def _source_reads(run: StageRun) -> dict[str, object]:
+    """The same whether it was uploaded or is still to be fetched: a fetched one is found again by its bytes."""
+    stored = run.video.stored_source
+    return {"source": None if stored is None else stored.sha256}
+
+
+def _media_info(run: StageRun, _source: StoredObject) -> MediaInfo:
     return probe(run.source(), run.limits)
+
+
+def _record_duration(run: StageRun, info: MediaInfo, _source: StoredObject) -> None:
+    run.attempt.probed(info.duration_s)
 
 
 def _media_info_metadata(info: MediaInfo, run: StageRun) -> dict[str, object]:
@@ -57,6 +78,21 @@ media = build_stage(
         Work(
             products=(
                 Product(
+                    name="uploaded_video",
+                    type=StoredObject,
+                    description="The original file in the object store; fetched first when a tenant gave its address.",
+                    code_version="1",
+                    kinds=frozenset({"file"}),
+                    metadata=_source_metadata,
+                ),
+            ),
+            needs=(),
+            compute=_uploaded_video,
+            reads=_source_reads,
+        ),
+        Work(
+            products=(
+                Product(
                     name="media_info",
                     type=MediaInfo,
                     description="Streams, sizes, rates and times of the uploaded file.",
@@ -65,8 +101,9 @@ media = build_stage(
                     metadata=_media_info_metadata,
                 ),
             ),
-            needs=(),
+            needs=("uploaded_video",),
             compute=_media_info,
+            record=_record_duration,
             reads=lambda run: {"source": run.video.source.sha256},
         ),
         Work(
@@ -100,5 +137,4 @@ media = build_stage(
     ],
     pool=compute.CPU_POOL,
     shape=compute.CPU,
-    deps=["uploaded_video"],
 )

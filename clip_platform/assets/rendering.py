@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
@@ -19,21 +21,42 @@ from clip_platform.rendering.verdicts import (
 from clip_platform.resources.clips import RENDERING_VERSION, render_all
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.selection.choice import SelectedClips
+from clip_platform.selection.edits import EditedClips, apply_edits, edited_problems
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speech.transcript import Transcript
 from clip_platform.vision.tracks import FaceTracks, Shots
 
 
+def _edited_clips(run: StageRun, selected: SelectedClips, info: MediaInfo, transcript: Transcript) -> EditedClips:
+    return apply_edits(selected, run.edits, transcript, info.duration_s, run.preferences)
+
+
+def _edited_metadata(edited: EditedClips, _run: StageRun) -> dict[str, object]:
+    changed = sum(presentation.edit_revision > 0 for presentation in edited.presentations)
+    return {"clips": len(edited.selected.clips), "edited": changed, "revision": edited.revision}
+
+
+def _edited_reads(run: StageRun) -> dict[str, object]:
+    preferences = run.preferences
+    looks = {"aspect": preferences.aspect, "caption_style": preferences.caption_style}
+    return {**looks, "platforms": list(preferences.platforms), "edits": asdict(run.edits)}
+
+
 def _rendered_clips(
     run: StageRun,
-    selected: SelectedClips,
+    edited: EditedClips,
     info: MediaInfo,
     transcript: Transcript,
     shots: Shots,
     faces: FaceTracks,
     turns: SpeakerTurns,
 ) -> RenderedClips:
-    plans = [plan_clip(clip, info, transcript, shots, faces, turns, run.preferences) for clip in selected.clips]
+    shown_as = edited.presentation_of
+    plans = []
+    for clip in edited.selected.clips:
+        look = shown_as[clip.clip_id]
+        wanted = replace(run.preferences, aspect=look.aspect, caption_style=look.caption_style)
+        plans.append(plan_clip(clip, info, transcript, shots, faces, turns, wanted))
     return render_all(run, plans)
 
 
@@ -50,6 +73,28 @@ def _rendered_metadata(rendered: RenderedClips, run: StageRun) -> dict[str, obje
 rendering = build_stage(
     "rendering",
     [
+        Work(
+            products=(
+                Product(
+                    name="edited_clips",
+                    type=EditedClips,
+                    description="The chosen clips with what their tenant wants otherwise: ends, titles, looks.",
+                    code_version="1",
+                    kinds=frozenset({"python"}),
+                    metadata=_edited_metadata,
+                    checks=(
+                        Check(
+                            "inside_the_source",
+                            "Every clip lies inside the source.",
+                            lambda edited, run: edited_problems(edited, run.value("media_info", MediaInfo).duration_s),
+                        ),
+                    ),
+                ),
+            ),
+            needs=("selected_clips", "media_info", "transcript"),
+            compute=_edited_clips,
+            reads=_edited_reads,
+        ),
         Work(
             products=(
                 Product(
@@ -93,7 +138,7 @@ rendering = build_stage(
                 ),
             ),
             needs=(
-                "selected_clips",
+                "edited_clips",
                 "media_info",
                 "transcript",
                 "shots",
@@ -101,11 +146,7 @@ rendering = build_stage(
                 "speaker_turns",
             ),
             compute=_rendered_clips,
-            reads=lambda run: {
-                "source": run.video.source.sha256,
-                "aspect": run.preferences.aspect,
-                "caption_style": run.preferences.caption_style,
-            },
+            reads=lambda run: {"source": run.video.source.sha256},
         ),
     ],
     pool=compute.ENCODE_POOL,

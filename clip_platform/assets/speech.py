@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
@@ -10,6 +13,7 @@ from clip_platform.media.audio import AudioReader
 from clip_platform.media.information import AudioTrack
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.languages import spoken_language
 from clip_platform.speech.transcript import Transcript
 from clip_platform.speech.transcription import transcribe
 from clip_platform.speech.verdicts import acoustic_problems, rough_engine_problems, word_problems
@@ -18,7 +22,14 @@ from clip_platform.speech.verdicts import acoustic_problems, rough_engine_proble
 def _transcript(run: StageRun, track: AudioTrack) -> Transcript:
     audio = AudioReader(run.workspace.fetch(track.wav))
     with run.speech_recognizer.listening() as listener:
-        return transcribe(audio, listener.recognizer, listener.find_speech, run.on_progress)
+        language = spoken_language(run.preferences.language, listener.recognizer)
+        transcript = transcribe(audio, listener.recognizer, listener.find_speech, run.on_progress)
+    return replace(transcript, language=language)
+
+
+def _transcript_reads(run: StageRun) -> Mapping[str, object]:
+    asked = run.preferences.language
+    return {**run.speech_recognizer.key(), **({} if asked is None else {"language": asked})}
 
 
 def _transcript_metadata(transcript: Transcript, _run: StageRun) -> dict[str, object]:
@@ -75,7 +86,7 @@ speech = build_stage(
             ),
             needs=("audio_track",),
             compute=_transcript,
-            reads=lambda run: run.speech_recognizer.key(),
+            reads=_transcript_reads,
         ),
         Work(
             products=(

@@ -18,8 +18,9 @@ from clip_platform.assets.failures import as_dagster_failure
 from clip_platform.errors import CheckFailed, ClipPlatformError
 from clip_platform.media.process import stderr_log
 from clip_platform.partitions import videos
+from clip_platform.resources.artifacts import MADE_FROM
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
-from clip_platform.resources.stage_run import StageRun, fingerprint_of
+from clip_platform.resources.stage_run import MadeFrom, StageRun
 from clip_platform.resources.videos import VideosResource
 
 OWNER = "team:clip-platform"
@@ -66,12 +67,15 @@ class Work:
 
     `compute(run, *needs)` returns the product, or a tuple of products in order. `reads(run)` names every setting and
     engine the result depends on; together with the needs' content and the code version it is the checkpoint's key.
+    `record(run, *products, *needs)` writes to rows what others need to know of the result; also when the result was
+    made by an earlier attempt, since the rows may say something else by now.
     """
 
     products: tuple[Product, ...]
     needs: tuple[str, ...]
     compute: Callable[..., Any]
     reads: Callable[[StageRun], Mapping[str, object]] = field(default=lambda _run: {})
+    record: Callable[..., None] = field(default=lambda _run, *_values: None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -162,7 +166,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     try:
         with opened.attempt(context.partition_key, context.run.run_id) as attempt:
             recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
-            run = StageRun(stage, attempt, recognizer, detector, scorer, opened.limits, recompute)
+            run = StageRun(stage, attempt, recognizer, detector, scorer, opened.limits, opened.fetch_source, recompute)
             with (
                 telemetry.bound(
                     video=attempt.video.video_id,
@@ -170,7 +174,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
                     stage=stage,
                     attempt=attempt.video.attempt,
                 ),
-                attempt.recording_failure(),
+                attempt.recording_failure(run.failed),
                 attempt.keeping_log(stage) as log_path,
             ):
                 token = stderr_log.set(log_path)
@@ -201,8 +205,8 @@ def _run_works(
 
 def _run_work(run: StageRun, work: Work, selected: set[str], values: dict[str, Any]) -> Iterator[Any]:
     started = time.perf_counter()
-    keys = {product.name: _fingerprint(run, work, product) for product in work.products}
-    found = None if run.recompute else _checkpoints(run, work, keys)
+    sources = _made_from(run, work)
+    found = None if run.recompute else _checkpoints(run, work, sources)
     if found is None:
         run.begin(work.names)
         made = work.compute(run, *(values[need] for need in work.needs))
@@ -211,23 +215,27 @@ def _run_work(run: StageRun, work: Work, selected: set[str], values: dict[str, A
     else:
         results, computed_s = found, 0.0
     values.update(zip(work.names, results, strict=True))
+    made_s = computed_s
     for product, value in zip(work.products, results, strict=True):
         if product.name in selected:
-            yield from _emit(run, product, value, keys[product.name], resumed=found is not None, computed_s=computed_s)
+            source = sources[product.name]
+            yield from _emit(run, product, value, source, resumed=found is not None, computed_s=computed_s)
         computed_s = 0.0  # one computation is counted once
-    run.finish(work.names, resumed=found is not None)
+    work.record(run, *results, *(values[need] for need in work.needs))
+    run.finish(work.names, resumed=found is not None, computed_s=made_s)
 
 
-def _fingerprint(run: StageRun, work: Work, product: Product) -> str:
+def _made_from(run: StageRun, work: Work) -> dict[str, MadeFrom]:
     needs = {need: run.attempt.digest_of(need) for need in work.needs}
-    return fingerprint_of(product.name, product.code_version, needs, work.reads(run))
+    reads = dict(work.reads(run))
+    return {product.name: MadeFrom(product.code_version, needs, reads) for product in work.products}
 
 
-def _checkpoints(run: StageRun, work: Work, keys: Mapping[str, str]) -> tuple[Any, ...] | None:
+def _checkpoints(run: StageRun, work: Work, sources: Mapping[str, MadeFrom]) -> tuple[Any, ...] | None:
     """The work's results when every one of them was stored by an earlier attempt and is intact, otherwise None."""
     results: list[Any] = []
     for product in work.products:
-        result = run.attempt.find(product.name, keys[product.name])
+        result = run.attempt.find(product.name, sources[product.name].fingerprint(product.name))
         if result is None:
             return None
         value = run.attempt.restore(result, product.type)
@@ -238,10 +246,11 @@ def _checkpoints(run: StageRun, work: Work, keys: Mapping[str, str]) -> tuple[An
 
 
 def _emit(
-    run: StageRun, product: Product, value: Any, fingerprint: str, *, resumed: bool, computed_s: float
+    run: StageRun, product: Product, value: Any, source: MadeFrom, *, resumed: bool, computed_s: float
 ) -> Iterator[Any]:
     metadata = dict(product.metadata(value, run))
-    metadata |= {"fingerprint": fingerprint, "resumed": resumed, "compute_s": round(computed_s, 3)}
+    metadata |= {"fingerprint": source.fingerprint(product.name), MADE_FROM: source.as_json()}
+    metadata |= {"resumed": resumed, "compute_s": round(computed_s, 3)}
     yield dg.Output(value, output_name=product.name, metadata=metadata)
     _log.info("asset ready", extra={"asset": product.name, "resumed": resumed, "compute_s": round(computed_s, 3)})
     failed = []
@@ -256,6 +265,8 @@ def _emit(
             description=problems[0] if problems else None,
             metadata={"count": len(problems), "problems": "; ".join(problems[:_SHOWN_PROBLEMS]) or "none"},
         )
+        if problems and not check.blocking:
+            run.warn(product.name, problems[0])
         if problems and check.blocking:
             failed.append(f"{check.name}: {problems[0]}")
     if failed:

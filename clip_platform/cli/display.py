@@ -17,11 +17,11 @@ from clip_platform.cli.exporting import Exported
 from clip_platform.database.progress import AssetProgress
 
 STAGE_ASSETS: Mapping[str, tuple[str, ...]] = {
-    "media": ("media_info", "audio_track"),
+    "media": ("uploaded_video", "media_info", "audio_track"),
     "speech": ("transcript", "acoustic_features"),
     "vision": ("shots", "face_tracks"),
     "clips": ("speaker_turns", "clip_candidates", "clip_features", "clip_scores", "selected_clips"),
-    "rendering": ("rendered_clips",),
+    "rendering": ("edited_clips", "rendered_clips"),
     "delivery": ("clip_packages", "published_clips"),
 }
 """Stages in order and their assets; a test compares it with the asset graph."""

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,7 +73,7 @@ def process_file(file: Path, preferences: Preferences, out: Path | None, *, reco
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
         with _leased(machine, database, video) as run:
             # only now: another run may have been at work with other preferences
-            videos.set_preferences(*run.key, asdict(preferences))
+            videos.set_preferences(*run.key, preferences.as_mapping())
             _work(run, recompute=recompute)
             exported = export(database, store, video, folder)
     print_clips(exported, run.log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
 
 from clip_platform.database import tenants, videos
@@ -41,7 +40,7 @@ def register_file(
         video_id=video_id,
         name=name,
         source=source,
-        preferences=asdict(preferences),
+        preferences=preferences.as_mapping(),
         state=state,
     )
     if video.video_id != video_id:  # another command was faster with the same file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +32,7 @@ def submit_file(file: Path, preferences: Preferences) -> int:
         store = open_store(machine.object_store_url, open_keys(settings).tenants)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
         _refuse_if_worked_on(database, video.video_id)
-        videos.set_preferences(database, LOCAL_TENANT, video.video_id, asdict(preferences))
+        videos.set_preferences(database, LOCAL_TENANT, video.video_id, preferences.as_mapping())
         videos.requeue(database, LOCAL_TENANT, video.video_id)
     Console().print(f"{video.video_id} submitted; the sensor of a running `clip-platform up` starts it within seconds")
     return 0

@@ -19,6 +19,16 @@ class WaitingVideo(NamedTuple):
     name: str
 
 
+class EditedVideo(NamedTuple):
+    """`edit_revision`: the last edit of its clips; part of the key of the run that is asked for."""
+
+    tenant_id: str
+    video_id: str
+    attempt: int
+    name: str
+    edit_revision: int
+
+
 # Never "ids above the last one seen": transactions commit out of order, and a requeued video has an old id.
 # The tenants that wait are found one after another along the index, then each one's oldest few: a tick costs what is
 # waiting at the front, not how much waits or has ever been there.
@@ -46,6 +56,17 @@ _SUBMITTED = text("""
 _ADMIT = text("""
     update videos set state = 'admitted', updated_at = now()
     where id = any(:video_ids) and state = 'submitted' returning id""")
+_EDITED = text("""
+    select tenant_id, id, attempt, name, edit_revision from (
+        select tenant_id, id, attempt, name, edit_revision, updated_at,
+            row_number() over (partition by tenant_id order by updated_at, id) as turn
+        from videos where state = 'completed' and edit_revision > greatest(rendered_revision, failed_revision)
+    ) as edited
+    order by turn, updated_at, id limit :limit""")
+_ADMIT_EDITED = text("""
+    update videos set state = 'admitted', updated_at = now()
+    where id = any(:video_ids) and state = 'completed'
+        and edit_revision > greatest(rendered_revision, failed_revision) returning id""")
 _UNTAKEN = text("""
     select tenant_id, id, attempt, name from videos
     where state = 'admitted' and updated_at < now() - make_interval(secs => :older_than_s)
@@ -70,6 +91,18 @@ def admit(db: Database, video_ids: Sequence[str]) -> list[str]:
     """Marks waiting videos as admitted; returns those that were still waiting."""
     with db.across_tenants() as connection:
         return list(connection.execute(_ADMIT, {"video_ids": list(video_ids)}).scalars())
+
+
+def edited(db: Database, limit: int) -> list[EditedVideo]:
+    """Complete videos with edits that no run has rendered yet, one per tenant in turn, the longest untouched first."""
+    with db.across_tenants() as connection:
+        return [EditedVideo(*row) for row in connection.execute(_EDITED, {"limit": limit})]
+
+
+def admit_edited(db: Database, video_ids: Sequence[str]) -> list[str]:
+    """Marks edited videos as admitted; returns those that were still to be rendered."""
+    with db.across_tenants() as connection:
+        return list(connection.execute(_ADMIT_EDITED, {"video_ids": list(video_ids)}).scalars())
 
 
 def untaken(db: Database, older_than_s: float, limit: int = 100) -> list[WaitingVideo]:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from clip_platform.database import videos
+from clip_platform.database import events, videos
 from clip_platform.database.connection import Database
+from clip_platform.database.events import EventType
+from clip_platform.database.numbers import decimal_of
+from clip_platform.database.videos import VideoRow
 from clip_platform.errors import NotFound
 from clip_platform.identifiers import StoredObject
 
@@ -66,15 +68,29 @@ class CandidateRow:
     row_id: int | None = field(default=None, compare=False)
 
 
-_CLEAR = (
-    text("delete from clips where video_id = :video_id"),
-    text("delete from clip_candidates where video_id = :video_id"),
+_FORGET_OTHERS = text("delete from clips where video_id = :video_id and not clip_id = any(:clip_ids)")
+_FORGET_CANDIDATES = text("delete from clip_candidates where video_id = :video_id")
+_REMOVED = text("select clip_id from clip_edits where video_id = :video_id and removed")
+_SHOWN = text("select clip_id, files -> 'video' ->> 'sha256' as sha256 from clips where video_id = :video_id")
+_SET_RENDERED = text("""
+    update videos set rendered_revision = greatest(rendered_revision, :revision), updated_at = now()
+    where id = :video_id""")
+_WRITTEN = (
+    *("rank", "start_s", "end_s", "score", "title", "model", "reasons", "files", "fallbacks", "baseline"),
+    *("contributions", "text", "aspect", "caption_style", "platforms", "width_px", "height_px", "edit_revision"),
 )
-_ADD_CLIP = text("""
-    insert into clips (video_id, tenant_id, clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks,
-        model)
-    values (:video_id, :tenant_id, :clip_id, :rank, :start_s, :end_s, :score, :title,
-        cast(:reasons as jsonb), cast(:files as jsonb), cast(:fallbacks as jsonb), :model)""")
+_DOCUMENTS = frozenset({"reasons", "files", "fallbacks", "contributions", "platforms"})
+# A clip keeps its row: feedback and what clients know of its revision belong to it.
+_PUT_CLIP = text(f"""
+    insert into clips (video_id, tenant_id, clip_id, {", ".join(_WRITTEN)})
+    values (:video_id, :tenant_id, :clip_id, {
+    ", ".join(f"cast(:{name} as jsonb)" if name in _DOCUMENTS else f":{name}" for name in _WRITTEN)
+})
+    on conflict (video_id, clip_id) do update
+    set ({", ".join(_WRITTEN)}, revision, updated_at) = (
+        {", ".join(f"excluded.{name}" for name in _WRITTEN)}, clips.revision + 1, now())
+    where ({", ".join(f"clips.{name}" for name in _WRITTEN)})
+        is distinct from ({", ".join(f"excluded.{name}" for name in _WRITTEN)})""")  # noqa: S608
 _ADD_CANDIDATE = text("""
     insert into clip_candidates (video_id, tenant_id, candidate_id, start_s, end_s, score, text, reason)
     values (:video_id, :tenant_id, :candidate_id, :start_s, :end_s, :score, :text,
@@ -95,22 +111,50 @@ def publish(
     token: str,
     clips: Sequence[ClipRow],
     rejected: Sequence[CandidateRow],
+    edit_revision: int = 0,
 ) -> None:
-    """Replaces all the video's clips and candidates at once.
+    """Makes these the video's clips and candidates, all at once, and tells of every clip whose video is another one.
+
+    A clip that its tenant removed meanwhile stays away. `edit_revision` is the video's, up to which edits are in.
 
     Raises:
         Superseded: the token is not the current attempt's; nothing is written.
     """
-    owner = {"video_id": video_id, "tenant_id": tenant_id}
     with db.tenant_transaction(tenant_id) as connection:
-        videos.fenced(connection, video_id, token)
-        for statement in _CLEAR:
-            connection.execute(statement, {"video_id": video_id})
-        if clips:
-            connection.execute(_ADD_CLIP, [owner | _clip_values(clip) for clip in clips])
-        if rejected:
-            by_start = sorted(rejected, key=lambda one: (one.start_s, one.end_s))
-            connection.execute(_ADD_CANDIDATE, [owner | _candidate_values(candidate) for candidate in by_start])
+        video = videos.fenced(connection, video_id, token)
+        removed = set(connection.execute(_REMOVED, {"video_id": video_id}).scalars())
+        _replace_clips(connection, video, [clip for clip in clips if clip.clip_id not in removed])
+        _replace_candidates(connection, video, rejected)
+        connection.execute(_SET_RENDERED, {"video_id": video_id, "revision": edit_revision})
+
+
+def _replace_clips(connection: Connection, video: VideoRow, clips: Sequence[ClipRow]) -> None:
+    owner = {"video_id": video.video_id, "tenant_id": video.tenant_id}
+    shown = {row.clip_id: row.sha256 for row in connection.execute(_SHOWN, {"video_id": video.video_id})}
+    ids = [clip.clip_id for clip in clips]
+    connection.execute(_FORGET_OTHERS, {"video_id": video.video_id, "clip_ids": ids})
+    for clip in clips:
+        connection.execute(_PUT_CLIP, owner | _clip_values(clip))
+        made = clip.files.get("video")
+        if made is not None and shown.get(clip.clip_id) != made.sha256:
+            events.record(connection, video.tenant_id, EventType.RENDERED, video.video_id, _rendered(video, clip))
+
+
+def _rendered(video: VideoRow, clip: ClipRow) -> dict[str, Any]:
+    """What a receiver learns of a clip; its id is the one of the API."""
+    shown = {"rank": clip.rank, "title": clip.title, "score": clip.score, "edit_revision": clip.edit_revision}
+    times = {"start_s": round(float(clip.start_s), 6), "end_s": round(float(clip.end_s), 6)}
+    looks = {"aspect": clip.aspect, "width_px": clip.width_px, "height_px": clip.height_px}
+    clip_id = f"{video.video_id}.{clip.clip_id}"
+    return events.about(video, video.state.value, clip_id=clip_id, **shown, **times, **looks)
+
+
+def _replace_candidates(connection: Connection, video: VideoRow, rejected: Sequence[CandidateRow]) -> None:
+    owner = {"video_id": video.video_id, "tenant_id": video.tenant_id}
+    connection.execute(_FORGET_CANDIDATES, {"video_id": video.video_id})
+    by_start = sorted(rejected, key=lambda one: (one.start_s, one.end_s))
+    if by_start:
+        connection.execute(_ADD_CANDIDATE, [owner | _candidate_values(candidate) for candidate in by_start])
 
 
 def find(connection: Connection, video_id: str, clip_id: str) -> ClipRow:
@@ -149,22 +193,15 @@ def list_candidates(db: Database, tenant_id: str, video_id: str) -> list[Candida
         return candidates(connection, video_id)
 
 
-def _decimal(moment: Fraction) -> Decimal:
-    return Decimal(round(moment * 1_000_000)).scaleb(-6)
-
-
 def _clip_values(clip: ClipRow) -> dict[str, Any]:
-    plain = {"clip_id": clip.clip_id, "rank": clip.rank, "score": clip.score, "title": clip.title, "model": clip.model}
-    documents = {
-        "reasons": json.dumps(clip.reasons),
-        "fallbacks": json.dumps(clip.fallbacks),
-        "files": json.dumps({name: asdict(stored) for name, stored in clip.files.items()}),
-    }
-    return {**plain, **documents, "start_s": _decimal(clip.start_s), "end_s": _decimal(clip.end_s)}
+    values = {name: getattr(clip, name) for name in ("clip_id", *_WRITTEN)}
+    values["files"] = {name: asdict(stored) for name, stored in clip.files.items()}
+    values |= {name: json.dumps(values[name]) for name in _DOCUMENTS}
+    return {**values, "start_s": decimal_of(clip.start_s), "end_s": decimal_of(clip.end_s)}
 
 
 def _candidate_values(candidate: CandidateRow) -> dict[str, Any]:
-    times = {"start_s": _decimal(candidate.start_s), "end_s": _decimal(candidate.end_s)}
+    times = {"start_s": decimal_of(candidate.start_s), "end_s": decimal_of(candidate.end_s)}
     words = {"score": candidate.score, "text": candidate.text, "reason": candidate.reason}
     return {"candidate_id": candidate.candidate_id, **words, **times}
 

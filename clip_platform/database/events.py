@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
 from clip_platform.identifiers import new_ulid
+
+if TYPE_CHECKING:
+    from clip_platform.database.videos import VideoRow
 
 
 class EventType(StrEnum):
     STAGE_CHANGED = "video.stage_changed"
     COMPLETED = "video.completed"
     FAILED = "video.failed"
-    """Dead-lettered: it is not tried again by itself."""
+    """It is not tried again by itself: dead-lettered, or completed still, where only edits could not be rendered."""
     RENDERED = "clip.rendered"
     """A clip's video is there, or is another one than before."""
     RESCORED = "clip.rescored"
@@ -46,14 +49,20 @@ _OF_VIDEO = text("""
     where video_id = :video_id order by created_at, event_id""")
 
 
-def record(
-    connection: Connection, tenant_id: str, type_: EventType, video_id: str | None, payload: Mapping[str, Any]
-) -> str:
-    """Adds an event of the entered tenant; its id. It is sent when, and only when, the transaction commits."""
+def record(connection: Connection, tenant_id: str, type_: str, video_id: str | None, payload: Mapping[str, Any]) -> str:
+    """Adds an event of the entered tenant; its id. It is sent when, and only when, the transaction commits.
+
+    `type_` is an `EventType`.
+    """
     event_id = f"evt_{new_ulid()}"
-    values = {"event_id": event_id, "tenant_id": tenant_id, "video_id": video_id, "type": type_.value}
+    values = {"event_id": event_id, "tenant_id": tenant_id, "video_id": video_id, "type": EventType(type_).value}
     connection.execute(_RECORD, {**values, "payload": json.dumps(dict(payload))})
     return event_id
+
+
+def about(video: VideoRow, state: str, **more: Any) -> dict[str, Any]:
+    """The payload of an event about a video: what every one of them says, and `more`."""
+    return {"video_id": video.video_id, "state": state, "attempt": video.attempt, **more}
 
 
 def of_video(connection: Connection, video_id: str) -> list[EventRow]:

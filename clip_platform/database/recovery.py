@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from clip_platform.database import leases, videos
+from clip_platform.database import failures, leases, videos
 from clip_platform.database.connection import Database
-from clip_platform.upload.states import MAX_ATTEMPTS, VideoState
+from clip_platform.database.failures import Failure
+from clip_platform.upload.states import VideoState
 
 
 class FailedVideo(NamedTuple):
@@ -25,10 +26,13 @@ _RESUBMIT = text("""
     where id = :video_id and state = 'failed' and error_class <> 'Interrupted'
         and (retry_at is null or retry_at <= now())""")
 # An attempt that never began counts too: the next run's key has to differ from the one that was asked for already.
-_END = text("""
+_FENCE = text("update videos set attempt = :attempt, attempt_token = null where id = :video_id")
+# A process that died may have done so for a reason of its own: there is nothing to wait for.
+_AT_ONCE = text("update videos set retry_at = null where id = :video_id")
+_INTERRUPT = text("""
     update videos
-    set state = :state, attempt = :attempt, failures = failures + :counted, error_class = :error_class,
-        error_message = :message, error_detail = '', attempt_token = null, retry_at = null, updated_at = now()
+    set state = 'failed', error_class = 'Interrupted', error_message = :message, error_detail = '',
+        attempt_token = null, retry_at = null, updated_at = now()
     where id = :video_id""")
 _DROP_LEASE = text("delete from leases where video_id = :video_id and run_id = :run_id")
 
@@ -56,10 +60,9 @@ def abandon(db: Database, tenant_id: str, video_id: str, run_id: str, reason: st
         never_joined = video.state is VideoState.ADMITTED and attempt == video.attempt + 1
         if not never_joined and (video.state is not VideoState.PROCESSING or video.run_id != run_id):
             return False
-        state = VideoState.DEAD_LETTERED if video.failures + 1 >= MAX_ATTEMPTS else VideoState.FAILED
-        values = {"state": state.value, "counted": 1, "error_class": "Abandoned", "message": reason}
-        begun = video.attempt + int(never_joined)
-        connection.execute(_END, {"video_id": video_id, "attempt": begun, **values})
+        connection.execute(_FENCE, {"video_id": video_id, "attempt": video.attempt + int(never_joined)})
+        failures.end(connection, video, failures.ending(video, permanent=False), Failure("Abandoned", reason))
+        connection.execute(_AT_ONCE, {"video_id": video_id})
         connection.execute(_DROP_LEASE, {"video_id": video_id, "run_id": run_id})
     return True
 
@@ -72,8 +75,7 @@ def interrupt(db: Database, tenant_id: str, video_id: str, run_id: str) -> None:
         own = video.state is VideoState.PROCESSING and video.run_id == run_id
         if own or (video.state is VideoState.ADMITTED and holds_lease):
             message = "stopped by a person; run the same command again to go on"
-            values = {"state": "failed", "counted": 0, "error_class": "Interrupted", "message": message}
-            connection.execute(_END, {"video_id": video_id, "attempt": video.attempt, **values})
+            connection.execute(_INTERRUPT, {"video_id": video_id, "message": message})
 
 
 def is_worked_on(db: Database, tenant_id: str, video_id: str, run_id: str) -> bool:

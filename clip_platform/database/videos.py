@@ -16,10 +16,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from clip_platform.database import events, failures, usage
 from clip_platform.database.connection import Database
-from clip_platform.errors import Conflict, InvalidInput, NotFound, Superseded
+from clip_platform.database.numbers import decimal_of
+from clip_platform.errors import Conflict, NotFound, Superseded
 from clip_platform.identifiers import StoredObject
-from clip_platform.upload.states import MAX_ATTEMPTS, MAY_FOLLOW, RETRY_DELAYS_S, VideoState
+from clip_platform.upload.states import MAY_FOLLOW, VideoState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,9 @@ class VideoRow:
     """One video. `attempt` counts from 1, 0 before the first one; errors are those of the last failed attempt.
 
     `stored_source` is None until the bytes have arrived; `source_url` (sealed) says where they come from when they are
-    fetched. `duration_s` is the source's, known once it was probed. `edit_revision` counts edits of its clips,
-    `rendered_revision` is the last one whose clips are published.
+    fetched. `duration_s` is the source's, known once it was probed. `edit_revision` counts edits of its clips;
+    `rendered_revision` is the last one whose clips are published, `failed_revision` the last one that cannot be
+    rendered.
     """
 
     video_id: str
@@ -57,6 +60,7 @@ class VideoRow:
     revision: int
     edit_revision: int
     rendered_revision: int
+    failed_revision: int
 
     @property
     def source(self) -> StoredObject:
@@ -71,7 +75,8 @@ class VideoRow:
 
 _COLUMNS = """id, tenant_id, name, source_key, source_sha256, source_size_bytes, source_url, content_type, duration_s,
     preferences, state, attempt, failures, attempt_token, run_id, error_class, error_message, error_detail, created_by,
-    created_at, updated_at, completed_at, expires_at, retry_at, pinned, revision, edit_revision, rendered_revision"""
+    created_at, updated_at, completed_at, expires_at, retry_at, pinned, revision, edit_revision, rendered_revision,
+    failed_revision"""
 _REGISTER = text(f"""
     insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state)
     values (:video_id, :tenant_id, :name, :key, :sha256, :size_bytes, cast(:preferences as jsonb), :state)
@@ -96,21 +101,36 @@ _BEGIN = text("""
         updated_at = now()
     where id = :video_id""")
 _REMEMBER_ATTEMPT = text("""
-    insert into attempts (video_id, tenant_id, attempt, run_id)
-    select id, tenant_id, attempt, run_id from videos where id = :video_id""")
+    insert into attempts (video_id, tenant_id, attempt, run_id, edit_revision)
+    select id, tenant_id, attempt, run_id, edit_revision from videos where id = :video_id""")
 _FORGET_PROGRESS = text("delete from progress where video_id = :video_id")
 _BEGAN_BEFORE = text("select from attempts where video_id = :video_id and run_id = :run_id")
-_COMPLETE = text("update videos set state = 'completed', failures = 0, updated_at = now() where id = :video_id")
-_FAIL = text("""
-    update videos
-    set state = :state, failures = failures + 1, error_class = :error_class, error_message = :message,
-        error_detail = :detail, retry_at = now() + make_interval(secs => :retry_delay_s), updated_at = now()
+_COMPLETE = text("""
+    update videos set state = 'completed', failures = 0, completed_at = coalesce(completed_at, now()),
+        updated_at = now()
     where id = :video_id""")
+_CLIPS = text("select count(*) from clips where video_id = :video_id")
+_SET_SOURCE = text("""
+    update videos set source_key = :key, source_sha256 = :sha256, source_size_bytes = :size_bytes, updated_at = now()
+    where id = :video_id""")
+_SET_DURATION = text("""
+    update videos set duration_s = :duration_s, updated_at = now()
+    where id = :video_id and duration_s is distinct from :duration_s""")
+_DELETE = text("""
+    update videos set state = 'deleting', attempt_token = null, revision = revision + 1, updated_at = now()
+    where id = :video_id and state <> 'deleting'""")
 _REQUEUE = text("""
     update videos
-    set state = 'submitted', failures = 0, attempt_token = null, error_class = null, error_message = null,
-        error_detail = null, updated_at = now()
+    set state = 'submitted', failures = 0, attempt_token = null, completed_at = null, retry_at = null,
+        error_class = null, error_message = null, error_detail = null, updated_at = now()
     where id = :video_id""")
+_REQUEUED_FROM = {
+    VideoState.SUBMITTED,
+    VideoState.ADMITTED,
+    VideoState.COMPLETED,
+    VideoState.FAILED,
+    VideoState.DEAD_LETTERED,
+}
 _TENANT_OF = text("select tenant_of_video(:video_id)")
 
 
@@ -253,6 +273,39 @@ def complete(db: Database, tenant_id: str, video_id: str, token: str) -> None:
         video = fenced(connection, video_id, token)
         _may_become(video, VideoState.COMPLETED)
         connection.execute(_COMPLETE, {"video_id": video_id})
+        if video.completed_at is None:  # clips that were only rendered again are told of one by one
+            _tell_completed(connection, video)
+
+
+def _tell_completed(connection: Connection, video: VideoRow) -> None:
+    clips = connection.execute(_CLIPS, {"video_id": video.video_id}).scalar_one()
+    duration_s = None if video.duration_s is None else float(video.duration_s)
+    payload = events.about(video, "completed", percent=100.0, clips=clips, duration_s=duration_s)
+    events.record(connection, video.tenant_id, events.EventType.COMPLETED, video.video_id, payload)
+    if video.duration_s is not None:
+        minutes = decimal_of(video.duration_s / 60)
+        usage.charge(connection, f"minutes/{video.video_id}", "source_minutes", minutes, video.video_id)
+
+
+def set_source(db: Database, tenant_id: str, video_id: str, token: str, source: StoredObject) -> VideoRow:
+    """The bytes of a video that was registered by an address have arrived; they count as stored, once.
+
+    Raises:
+        Superseded: the token is not the current attempt's; nothing is written.
+    """
+    values = {"key": source.key, "sha256": source.sha256, "size_bytes": source.size_bytes}
+    with db.tenant_transaction(tenant_id) as connection:
+        fenced(connection, video_id, token)
+        connection.execute(_SET_SOURCE, {"video_id": video_id, **values})
+        usage.charge(connection, f"stored/{video_id}", "stored_bytes", source.size_bytes, video_id)
+        return _get(connection, video_id)
+
+
+def set_duration(db: Database, tenant_id: str, video_id: str, token: str, duration_s: Fraction) -> None:
+    """How long the source is, as it was probed. Raises as `set_source`."""
+    with db.tenant_transaction(tenant_id) as connection:
+        fenced(connection, video_id, token)
+        connection.execute(_SET_DURATION, {"video_id": video_id, "duration_s": decimal_of(duration_s)})
 
 
 def fail(
@@ -265,7 +318,7 @@ def fail(
     detail: str,
     permanent: bool,
 ) -> VideoState:
-    """Ends the attempt with its error: `dead_lettered` when permanent or too often, otherwise `failed`.
+    """Ends the attempt with its error, in the state that `failures.ending` says.
 
     An attempt that has failed already keeps its first error.
 
@@ -276,14 +329,21 @@ def fail(
         video = fenced(connection, video_id, token)
         if video.state in (VideoState.FAILED, VideoState.DEAD_LETTERED):
             return video.state
-        last = permanent or video.failures + 1 >= MAX_ATTEMPTS
-        state = VideoState.DEAD_LETTERED if last else VideoState.FAILED
+        state = failures.ending(video, permanent=permanent)
         _may_become(video, state)
-        error = {"error_class": error_class, "message": _storable(message), "detail": _storable(detail)}
-        delay_s = RETRY_DELAYS_S[min(video.failures, len(RETRY_DELAYS_S) - 1)]
-        values = {"video_id": video_id, "state": state.value, "retry_delay_s": delay_s, **error}
-        connection.execute(_FAIL, values)
+        failure = failures.Failure(error_class, _storable(message), _storable(detail))
+        failures.end(connection, video, state, failure)
     return state
+
+
+def begin_deleting(connection: Connection, video_id: str) -> bool:
+    """Takes the entered tenant's video out of sight and fences its attempt; False when that was done before.
+
+    Raises:
+        NotFound.
+    """
+    _get(connection, video_id, lock=True)
+    return connection.execute(_DELETE, {"video_id": video_id}).rowcount == 1
 
 
 def requeue(db: Database, tenant_id: str, video_id: str) -> VideoRow:
@@ -291,14 +351,21 @@ def requeue(db: Database, tenant_id: str, video_id: str) -> VideoRow:
 
     Raises:
         NotFound: no such video.
-        InvalidInput: it is being processed.
+        Conflict: it is being processed.
     """
     with db.tenant_transaction(tenant_id) as connection:
-        video = _get(connection, video_id, lock=True)
-        if video.state is not VideoState.SUBMITTED and VideoState.SUBMITTED not in MAY_FOLLOW[video.state]:
-            raise InvalidInput(f"video {video_id} is {video.state.value}; requeue it when that attempt has ended")
-        connection.execute(_REQUEUE, {"video_id": video_id})
-        return _get(connection, video_id)
+        return put_back(connection, video_id)
+
+
+def put_back(connection: Connection, video_id: str) -> VideoRow:
+    """As `requeue`, in the caller's transaction."""
+    video = _get(connection, video_id, lock=True)
+    if video.state not in _REQUEUED_FROM:
+        raise Conflict(
+            f"video {video_id} is {video.state.value}; what was taken in and is not being processed can be requeued"
+        )
+    connection.execute(_REQUEUE, {"video_id": video_id})
+    return _get(connection, video_id)
 
 
 def fenced(connection: Connection, video_id: str, token: str) -> VideoRow:
@@ -307,10 +374,21 @@ def fenced(connection: Connection, video_id: str, token: str) -> VideoRow:
     Raises:
         Superseded: the token is not the current attempt's.
     """
-    video = _get(connection, video_id, lock=True)
+    return _current(_get(connection, video_id, lock=True), token)
+
+
+def still(connection: Connection, video_id: str, token: str) -> VideoRow:
+    """As `fenced`, for what does no harm when a newer attempt begins in the same moment: nothing is locked."""
+    return _current(_get(connection, video_id), token)
+
+
+def _current(video: VideoRow, token: str) -> VideoRow:
+    if video.state is VideoState.DELETING:
+        raise Superseded(f"video {video.video_id} is being deleted; these results are not kept")
     if video.attempt_token != token:
         raise Superseded(
-            f"attempt {video.attempt} (run {video.run_id}) has taken over video {video_id}; these results are not kept"
+            f"attempt {video.attempt} (run {video.run_id}) has taken over video {video.video_id}; these results are "
+            "not kept"
         )
     return video
 

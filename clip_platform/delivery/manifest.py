@@ -15,11 +15,12 @@ from clip_platform.identifiers import StoredObject
 from clip_platform.media.information import MediaInfo
 from clip_platform.rendering.clips import LayoutRun, QualityReport, RenderedClip, RenderedClips
 from clip_platform.scoring.scorer import ClipScore, ClipScores
-from clip_platform.selection.choice import RejectedCandidate, SelectedClip, SelectedClips
+from clip_platform.selection.choice import RejectedCandidate, SelectedClip
+from clip_platform.selection.edits import EditedClips, Presentation
 from clip_platform.speech.transcript import Transcript
 from clip_platform.upload.preferences import Preferences
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 FIRST_WORDS = 12
 """Words of a clip's opening that are shown in lists."""
 
@@ -32,7 +33,7 @@ def clips_manifest(
     media: MediaInfo,
     transcript: Transcript,
     scores: ClipScores,
-    selected: SelectedClips,
+    edited: EditedClips,
     rendered: RenderedClips,
     preferences: Preferences,
     file_names: Mapping[str, Mapping[str, str]],
@@ -47,6 +48,8 @@ def clips_manifest(
     """
     score_of = {score.candidate_id: score for score in scores.scores}
     rendered_of = {clip.clip_id: clip for clip in rendered.clips}
+    shown_as = edited.presentation_of
+    selected = edited.selected
     return {
         "schema_version": SCHEMA_VERSION,
         "video": _video(video_name, source, media),
@@ -54,6 +57,7 @@ def clips_manifest(
         "preferences": _preferences(preferences),
         "clips": [
             _clip(clip, transcript, score_of.get(clip.clip_id), rendered_of.get(clip.clip_id), file_names)
+            | _looks(shown_as[clip.clip_id])
             for clip in selected.clips
         ],
         "rejected": [_rejected(candidate) for candidate in selected.rejected],
@@ -95,12 +99,15 @@ def _engines(transcript: Transcript, scores: ClipScores, face_detector: str) -> 
 
 
 def _preferences(preferences: Preferences) -> Json:
+    return preferences.as_mapping()
+
+
+def _looks(shown: Presentation) -> Json:
     return {
-        "clips": preferences.clips,
-        "min_s": preferences.min_s,
-        "max_s": preferences.max_s,
-        "aspect": preferences.aspect,
-        "caption_style": preferences.caption_style,
+        "aspect": shown.aspect,
+        "caption_style": shown.caption_style,
+        "platforms": list(shown.platforms),
+        "edit_revision": shown.edit_revision,
     }
 
 
@@ -111,7 +118,7 @@ def _clip(
     rendered: RenderedClip | None,
     file_names: Mapping[str, Mapping[str, str]],
 ) -> Json:
-    words = [word.text for word in transcript.words[clip.first_word : clip.last_word + 1]]
+    words = spoken_words(clip, transcript)
     return {
         "rank": clip.rank,
         "clip_id": clip.clip_id,
@@ -135,11 +142,23 @@ def _score(clip: SelectedClip, score: ClipScore | None) -> Json:
         "value": clip.score,
         "baseline": score.baseline if score else None,
         "reasons": list(clip.reasons),
-        "contributions": [
-            {"feature": part.feature, "value": part.value, "points": part.points}
-            for part in (score.contributions if score else ())
-        ],
+        "contributions": contributions(clip, score),
     }
+
+
+def contributions(clip: SelectedClip, score: ClipScore | None) -> list[Json]:
+    """What the score is made of: they sum to it with the baseline, points for keywords included."""
+    if score is None:
+        return []
+    parts = [{"feature": part.feature, "value": part.value, "points": part.points} for part in score.contributions]
+    for_keywords = clip.score - score.value
+    if for_keywords > 0:
+        parts.append({"feature": "keywords", "value": for_keywords, "points": for_keywords})
+    return parts
+
+
+def spoken_words(clip: SelectedClip, transcript: Transcript) -> list[str]:
+    return [word.text for word in transcript.words[clip.first_word : clip.last_word + 1]]
 
 
 def _run(run: LayoutRun) -> Json:

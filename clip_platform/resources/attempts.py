@@ -6,17 +6,19 @@ The database decides who may write (the attempt's token), the object store keeps
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from clip_platform.database import leases, progress, results, videos
+from clip_platform.database import edits, leases, progress, results, video_log, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.videos import VideoRow
 from clip_platform.errors import ClipPlatformError, CorruptArtifact, PermanentError, Superseded
 from clip_platform.identifiers import StoredObject
+from clip_platform.resources.stage_run import MadeFrom
 from clip_platform.storage import artifacts
 from clip_platform.storage.objects import ObjectStore
 from clip_platform.storage.workspace import Workspace
@@ -96,34 +98,65 @@ class VideoAttempt:
             _log.warning("stored files are damaged and made again", extra={"asset": result.asset, "objects": damaged})
         return None if damaged else value
 
-    def commit(self, asset: str, fingerprint: str, value: object) -> StoredObject:
+    def commit(self, asset: str, fingerprint: str, value: object, made_from: MadeFrom) -> StoredObject:
         """Stores a value and makes it the asset's current result, unless a newer attempt owns the video."""
         data = artifacts.encode(value)
         name = f"{asset}{artifacts.suffix_of(type(value))}"
         artifact = self.workspace.keep_bytes(data, "assets", name)
-        result = results.AssetResult(self.video.video_id, asset, fingerprint, artifact, self.video.attempt)
+        result = results.AssetResult(
+            self.video.video_id,
+            asset,
+            fingerprint,
+            artifact,
+            self.video.attempt,
+            code_version=made_from.code_version,
+            needs=made_from.needs,
+            reads=made_from.reads,
+        )
         results.commit(self.database, self.tenant_id, result, self.token)
         return artifact
 
     def report(self, stage: str, asset: str, share: float, message: str = "") -> None:
-        progress.report(self.database, self.tenant_id, self.video.video_id, stage, asset, share, message)
+        progress.report(self.database, self.tenant_id, self.video.video_id, self.token, stage, asset, share, message)
+
+    def say(self, stage: str, level: video_log.Level, message: str) -> None:
+        """A line for the tenant."""
+        with self.database.tenant_transaction(self.tenant_id) as connection:
+            video_log.say(connection, self.tenant_id, self.video.video_id, self.video.attempt, stage, level, message)
+
+    def edits(self) -> tuple[int, list[edits.EditRow]]:
+        """The edits of this video's clips so far, and the revision up to which these are all."""
+        with self.database.tenant_transaction(self.tenant_id) as connection:
+            revision = videos.find(connection, self.video.video_id).edit_revision
+            found = edits.of_video(connection, self.video.video_id)
+        return max([revision, *(one.revision for one in found)]), found
+
+    def arrived(self, source: StoredObject) -> None:
+        """The bytes of a video that was registered by an address are stored."""
+        self.video = videos.set_source(self.database, self.tenant_id, self.video.video_id, self.token, source)
+
+    def probed(self, duration_s: Fraction) -> None:
+        videos.set_duration(self.database, self.tenant_id, self.video.video_id, self.token, duration_s)
 
     def complete(self) -> None:
         videos.complete(self.database, self.tenant_id, self.video.video_id, self.token)
         leases.release(self.database, self.tenant_id, self.video.video_id, self.run_id)
 
     @contextmanager
-    def recording_failure(self) -> Iterator[None]:
-        """Writes a failure to the video's row, so that tenants and operators see it without Dagster."""
+    def recording_failure(self, tell: Callable[[ClipPlatformError], None]) -> Iterator[None]:
+        """Writes a failure to the video's row, so that tenants and operators see it without Dagster, and tells it."""
         try:
             yield
         except Superseded:
             raise  # the row belongs to the newer attempt
         except ClipPlatformError as error:
             self._fail(error)
+            tell(error)
             raise
         except Exception as error:
-            self._fail(PermanentError(f"{type(error).__name__}: {error}"))
+            bug = PermanentError(f"{type(error).__name__}: {error}")
+            self._fail(bug)
+            tell(bug)
             raise
 
     def _fail(self, error: ClipPlatformError) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 from clip_platform.resources.connections import DatabaseResource
 
 if TYPE_CHECKING:
-    from clip_platform.database.backlog import WaitingVideo
+    from clip_platform.database.backlog import EditedVideo, WaitingVideo
     from clip_platform.database.leases import Lease
     from clip_platform.database.recovery import FailedVideo
 
@@ -38,6 +38,20 @@ class BacklogResource(dg.ConfigurableResource):
         from clip_platform.database import backlog
 
         return backlog.admit(self.database.get(), video_ids)
+
+    def edited(self) -> list["EditedVideo"]:
+        """Complete videos with edits to render that fit into free slots; not yet marked as admitted."""
+        from clip_platform.database import backlog
+
+        database = self.database.get()
+        free = self.slots - backlog.in_flight(database)
+        return backlog.edited(database, free) if free > 0 else []
+
+    def admit_edited(self, video_ids: Sequence[str]) -> list[str]:
+        """Those of the videos that were still to be rendered, now admitted."""
+        from clip_platform.database import backlog
+
+        return backlog.admit_edited(self.database.get(), video_ids)
 
     def failed(self) -> list["FailedVideo"]:
         """Videos that failed for a reason that may pass."""

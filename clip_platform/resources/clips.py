@@ -12,7 +12,7 @@ from clip_platform.progress import OnProgress, part_of
 from clip_platform.rendering.clips import RenderedClip, RenderedClips
 from clip_platform.rendering.plan import ClipPlan
 from clip_platform.rendering.render import RenderedFiles, render_clip
-from clip_platform.resources.stage_run import StageRun, fingerprint_of
+from clip_platform.resources.stage_run import MadeFrom, StageRun
 from clip_platform.storage import artifacts
 
 RENDERING_VERSION = "2"
@@ -34,14 +34,15 @@ def _one(run: StageRun, plan: ClipPlan, on_progress: OnProgress) -> RenderedClip
     asset = f"rendered_clip.{plan.clip_id}"
     # the rank is no pixel: a clip that only moved in the ranking is the same file
     unranked = hashlib.sha256(artifacts.encode(replace(plan, rank=0))).hexdigest()
-    fingerprint = fingerprint_of(asset, RENDERING_VERSION, {"plan": unranked}, {"source": run.video.source.sha256})
+    made_from = MadeFrom(RENDERING_VERSION, {"plan": unranked}, {"source": run.video.source.sha256})
+    fingerprint = made_from.fingerprint(asset)
     known = None if run.recompute else run.attempt.find(asset, fingerprint)
     intact = None if known is None else run.attempt.restore(known, RenderedClip)
     if intact is not None:
         return replace(intact, rank=plan.rank)
     folder = run.workspace.folder(f"clip-{plan.clip_id}")
     clip = _kept(run, plan, render_clip(run.source(), plan, folder, on_progress))
-    run.attempt.commit(asset, fingerprint, clip)
+    run.attempt.commit(asset, fingerprint, clip, made_from)
     return clip
 
 

@@ -4,27 +4,61 @@ from __future__ import annotations
 
 from clip_platform.database import clips
 from clip_platform.database.clips import CandidateRow, ClipRow
+from clip_platform.delivery.manifest import contributions, spoken_words
 from clip_platform.delivery.packages import ClipPackage, ClipPackages, PublishedClips
+from clip_platform.rendering.clips import RenderedClip, RenderedClips
 from clip_platform.resources.attempts import VideoAttempt
-from clip_platform.selection.choice import RejectedCandidate, SelectedClip, SelectedClips
+from clip_platform.scoring.scorer import ClipScore, ClipScores
+from clip_platform.selection.choice import RejectedCandidate, SelectedClip
+from clip_platform.selection.edits import EditedClips, Presentation
+from clip_platform.speech.transcript import Transcript
 
 
 def publish_rows(
-    attempt: VideoAttempt, published: PublishedClips, packages: ClipPackages, selected: SelectedClips, model: str
+    attempt: VideoAttempt,
+    published: PublishedClips,
+    packages: ClipPackages,
+    edited: EditedClips,
+    scores: ClipScores,
+    rendered: RenderedClips,
+    transcript: Transcript,
 ) -> None:
-    """Replaces the video's clips and rejected candidates.
+    """Makes these the video's clips and rejected candidates.
 
     Raises:
         Superseded: a newer attempt owns the video.
     """
     package_of = {package.clip_id: package for package in packages.packages}
-    shown = set(published.published)
-    rows = [_clip_row(clip, package_of[clip.clip_id], model) for clip in selected.clips if clip.clip_id in shown]
-    rejected = [_candidate_row(candidate) for candidate in selected.rejected]
-    clips.publish(attempt.database, attempt.tenant_id, attempt.video.video_id, attempt.token, rows, rejected)
+    score_of = {score.candidate_id: score for score in scores.scores}
+    file_of = {clip.clip_id: clip for clip in rendered.clips}
+    shown_as, shown = edited.presentation_of, set(published.published)
+    rows = [
+        _clip_row(
+            clip,
+            package_of[clip.clip_id],
+            shown_as[clip.clip_id],
+            file_of[clip.clip_id],
+            score_of.get(clip.clip_id),
+            " ".join(spoken_words(clip, transcript)),
+            scores.model,
+        )
+        for clip in edited.selected.clips
+        if clip.clip_id in shown
+    ]
+    rejected = [_candidate_row(candidate) for candidate in edited.selected.rejected]
+    owner = (attempt.database, attempt.tenant_id, attempt.video.video_id, attempt.token)
+    clips.publish(*owner, rows, rejected, edited.revision)
 
 
-def _clip_row(clip: SelectedClip, package: ClipPackage, model: str) -> ClipRow:
+def _clip_row(
+    clip: SelectedClip,
+    package: ClipPackage,
+    look: Presentation,
+    file: RenderedClip,
+    score: ClipScore | None,
+    text: str,
+    model: str,
+) -> ClipRow:
     return ClipRow(
         clip_id=clip.clip_id,
         rank=clip.rank,
@@ -36,6 +70,15 @@ def _clip_row(clip: SelectedClip, package: ClipPackage, model: str) -> ClipRow:
         files={file.kind: file.stored for file in package.files},
         fallbacks=package.fallbacks,
         model=model,
+        baseline=None if score is None else score.baseline,
+        contributions=tuple(contributions(clip, score)),
+        text=text,
+        aspect=look.aspect,
+        caption_style=look.caption_style,
+        platforms=look.platforms,
+        width_px=file.width_px,
+        height_px=file.height_px,
+        edit_revision=look.edit_revision,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from clip_platform.errors import CheckFailed, ClipPlatformError, InvalidInput
 from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
 from clip_platform.upload.acceptance import Limits
@@ -16,7 +18,9 @@ from clip_platform.upload.preferences import Preferences
 
 if TYPE_CHECKING:
     from clip_platform.database.videos import VideoRow
+    from clip_platform.identifiers import StoredObject
     from clip_platform.resources.attempts import VideoAttempt
+    from clip_platform.selection.edits import ClipEdits
     from clip_platform.storage.workspace import Workspace
 
 T = TypeVar("T")
@@ -26,6 +30,22 @@ def fingerprint_of(asset: str, code_version: str, needs: Mapping[str, str], sett
     """Key of a checkpoint: 32 hex digits over everything the result depends on, `needs` being content digests."""
     text = json.dumps([asset, code_version, dict(needs), dict(settings)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFrom:
+    """What went into a checkpoint's key, kept with the result as its lineage."""
+
+    code_version: str
+    needs: Mapping[str, str]
+    reads: Mapping[str, object]
+
+    def fingerprint(self, asset: str) -> str:
+        return fingerprint_of(asset, self.code_version, self.needs, self.reads)
+
+    def as_json(self) -> dict[str, object]:
+        plain: dict[str, object] = json.loads(json.dumps(asdict(self), sort_keys=True, default=str))
+        return plain
 
 
 @dataclass
@@ -38,6 +58,7 @@ class StageRun:
     face_detector: FaceDetectorResource
     scorer: ScorerResource
     limits: Limits
+    fetch: Callable[[VideoAttempt, OnProgress], StoredObject]
     recompute: bool = False
     _assets: Sequence[str] = ()
 
@@ -56,6 +77,10 @@ class StageRun:
     def source(self) -> Path:
         return self.attempt.source()
 
+    def fetched(self) -> StoredObject:
+        """The source, fetched from the address that its tenant gave."""
+        return self.fetch(self.attempt, self.on_progress)
+
     def value(self, asset: str, cls: type[T]) -> T:
         """The current value of an asset of this video."""
         return self.attempt.load(self.attempt.current(asset), cls)
@@ -65,13 +90,33 @@ class StageRun:
         """Reports the share done of the assets being made."""
         return throttled(lambda share: self._report(min(share, 0.999)))
 
+    @cached_property
+    def edits(self) -> ClipEdits:
+        """The edits of this video's clips, read once a step: what comes later is the next run's."""
+        from clip_platform.resources.clip_edits import read_edits
+
+        return read_edits(self.attempt)
+
     def begin(self, assets: Sequence[str]) -> None:
         self._assets = tuple(assets)
         self._report(0.0)
+        self.attempt.say(self.stage, "info", f"{', '.join(assets)}: begun")
 
-    def finish(self, assets: Sequence[str], *, resumed: bool) -> None:
+    def finish(self, assets: Sequence[str], *, resumed: bool, computed_s: float) -> None:
         self._assets = tuple(assets)
         self._report(1.0, "resumed" if resumed else "")
+        how = "taken from an earlier attempt" if resumed else f"ready after {computed_s:.1f} s"
+        self.attempt.say(self.stage, "info", f"{', '.join(assets)}: {how}")
+
+    def warn(self, asset: str, problem: str) -> None:
+        """Tells the tenant what is second best."""
+        self.attempt.say(self.stage, "warning", f"{asset}: {problem}")
+
+    def failed(self, error: ClipPlatformError) -> None:
+        """Tells the tenant why there is no result; of a fault of ours only which kind it is."""
+        own = isinstance(error, InvalidInput | CheckFailed)
+        why = error.message if own else "a fault of the platform; its operator can see more"
+        self.attempt.say(self.stage, "error", f"failed ({error.error_class}): {why}")
 
     def _report(self, share: float, message: str = "") -> None:
         for asset in self._assets:

@@ -9,24 +9,28 @@ import dagster as dg
 
 from clip_platform.errors import InvalidInput
 from clip_platform.identifiers import StoredObject
+from clip_platform.progress import OnProgress
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from clip_platform.database.recovery import FailedVideo
     from clip_platform.resources.attempts import VideoAttempt
+    from clip_platform.resources.stage_run import MadeFrom
 
 T = TypeVar("T")
 
 
 class VideosResource(dg.ConfigurableResource):
-    """Where videos' rows and bytes are, where a step may put temporary files, and what is taken as a video."""
+    """Where videos' rows and bytes are, where a step may put temporary files, and what is taken as a video.
+    `outbound_allow`: networks beside the public internet that sources may be fetched from."""
 
     database: dg.ResourceDependency[DatabaseResource]
     object_store: dg.ResourceDependency[ObjectStoreResource]
     scratch: str
     max_upload_bytes: int = DEFAULT_LIMITS.max_bytes
     max_upload_duration_s: float = DEFAULT_LIMITS.max_duration_s
+    outbound_allow: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -49,10 +53,24 @@ class VideosResource(dg.ConfigurableResource):
         with self._joined(tenant_id, video_id, run_id) as attempt:
             yield attempt
 
-    def committed(self, video_id: str, run_id: str, asset: str, fingerprint: str, value: Any) -> StoredObject:
+    def fetch_source(self, attempt: "VideoAttempt", on_progress: OnProgress) -> StoredObject:
+        """Fetches a video that was registered by an address; see `resources.fetching`."""
+        from clip_platform.encryption.opening import keys_at
+        from clip_platform.network.addresses import Allowed
+        from clip_platform.network.http import outbound
+        from clip_platform.resources.fetching import fetch_source
+
+        store = self.object_store
+        columns = keys_at(store.master_key, store.keys_url, make=store.make_master).columns
+        allowed = Allowed.parse(self.outbound_allow)
+        return fetch_source(attempt, columns, outbound(allowed), self.max_upload_bytes, on_progress)
+
+    def committed(
+        self, video_id: str, run_id: str, asset: str, fingerprint: str, value: Any, made_from: "MadeFrom"
+    ) -> StoredObject:
         """Commits one value of a run's attempt; for the IO manager."""
         with self._joined(self.tenant_of(video_id), video_id, run_id) as attempt:
-            return attempt.commit(asset, fingerprint, value)
+            return attempt.commit(asset, fingerprint, value, made_from)
 
     def loaded(self, video_id: str, asset: str, cls: type[T]) -> T:
         """The current value of an asset."""
@@ -70,6 +88,17 @@ class VideosResource(dg.ConfigurableResource):
         from clip_platform.database import recovery
 
         return recovery.abandon(self.database.get(), self.tenant_of(video_id), video_id, run_id, reason, attempt)
+
+    def requeue(self, video_id: str) -> None:
+        """Gives a video all its chances again.
+
+        Raises:
+            NotFound: there is no such video.
+            Conflict: it is being processed.
+        """
+        from clip_platform.database import videos
+
+        videos.requeue(self.database.get(), self.tenant_of(video_id), video_id)
 
     def resubmit(self, failed: Sequence["FailedVideo"]) -> list[str]:
         """Submits videos again; ids of those that were still waiting for it."""

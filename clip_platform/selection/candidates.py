@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from clip_platform.media.information import MediaInfo
@@ -96,7 +96,7 @@ def propose(
         return ClipCandidates((), (UnfitStretch(whole, text, reason),), (), sentences)
     if not sentences:
         return ClipCandidates((), (UnfitStretch(whole, "", "nobody says anything in it"),), ())
-    talk = _Talk.of(transcript, sentences, shots, media.duration_s)
+    talk = _Talk.of(transcript, sentences, shots, media.duration_s).within(preferences)
     return _Proposal(talk, preferences).make()
 
 
@@ -114,6 +114,8 @@ class _Talk:
     closing: tuple[float, ...]
     """How well sentence `i` closes a clip, higher is better."""
     word_times: tuple[Span, ...]
+    window: Span | None = None
+    """Clips begin and end inside; None: anywhere."""
 
     @classmethod
     def of(cls, transcript: Transcript, sentences: tuple[Sentence, ...], shots: Shots, duration_s: Fraction) -> _Talk:
@@ -138,6 +140,20 @@ class _Talk:
         leaning = tuple(leans_on_context(text, previous) for text, previous in zip(texts, [None, *texts], strict=False))
         spans = tuple(word.span for word in transcript.words)
         return cls(sentences, topics, starts, ends, leaning, closing, spans)
+
+    def within(self, preferences: Preferences) -> _Talk:
+        """The same talk, with clips from the part that was asked for; of a pause at its edge they get the inside."""
+        if preferences.range_start_s is None and preferences.range_end_s is None:
+            return self
+        start = seconds(preferences.range_start_s or 0)
+        end = self.ends[-1] if preferences.range_end_s is None else seconds(preferences.range_end_s)
+        window = Span(start, max(start, end))
+        starts = tuple(max(start, window.start) for start in self.starts)
+        ends = tuple(min(end, window.end) for end in self.ends)
+        return replace(self, starts=starts, ends=ends, window=window)
+
+    def is_inside(self, sentence: int) -> bool:
+        return self.window is None or self.window.covers(self.sentences[sentence].span)
 
     def topic_of(self, sentence: int) -> int:
         return bisect_right(self.topic_first, sentence) - 1
@@ -171,10 +187,12 @@ class _Proposal:
         return ClipCandidates(candidates, tuple(unfit), self.talk.topics(), self.talk.sentences)
 
     def _fitting_ends(self, first: int) -> Iterator[int]:
+        if not self.talk.is_inside(first):
+            return
         start = self.talk.starts[first]
         earliest, latest = start + seconds(self.preferences.min_s), start + seconds(self.preferences.max_s)
         for last in range(bisect_left(self.talk.ends, earliest, lo=first), len(self.talk.ends)):
-            if self.talk.ends[last] > latest:
+            if self.talk.ends[last] > latest or not self.talk.is_inside(last):
                 return
             yield last
 
@@ -246,6 +264,8 @@ class _Proposal:
         return UnfitStretch(sentence.span, sentence.text, reason)
 
     def _why_no_end(self, i: int) -> str:
+        if not self.talk.is_inside(i):
+            return "it is outside the part of the source that was asked for"
         left_s = float(self.talk.ends[-1] - self.talk.starts[i])
         short, long = self.preferences.min_s, self.preferences.max_s
         if left_s < short:

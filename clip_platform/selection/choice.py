@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
+from clip_platform.selection.keywords import raised
 from clip_platform.selection.titles import title_of
 from clip_platform.selection.vocabulary import content_stems
 from clip_platform.speech.sentences import Sentence
@@ -78,10 +79,10 @@ def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], prefer
     When that gives fewer clips than asked for because long ones block the rest, the set of non-overlapping candidates
     with the most points above `WORTH_HAVING` is taken instead, if it is fuller (weighted interval scheduling,
     Kleinberg and Tardos, "Algorithm Design", 6.1). Every candidate that is not chosen is kept with its reason, and so
-    is every stretch that could not be a candidate. Equal scores go by time, so the result never depends on the order
-    of `scored`.
+    is every stretch that could not be a candidate. Candidates that speak of a keyword are raised first. Equal scores go
+    by time, so the result never depends on the order of `scored`.
     """
-    scores = {score.candidate_id: score for score in scored}
+    scores = {score.candidate_id: score for score in raised(scored, candidates.candidates, preferences.keywords)}
     by_score = sorted(
         (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
         key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),

@@ -24,6 +24,12 @@ def candidate_problems(candidates: ClipCandidates, preferences: Preferences) -> 
         for candidate in candidates.candidates
         if not shortest <= candidate.span.duration_s <= longest
     ]
+    start, end = seconds(preferences.range_start_s or 0), preferences.range_end_s
+    problems += [
+        f"candidate {candidate.candidate_id} is not inside the part of the source that was asked for"
+        for candidate in candidates.candidates
+        if candidate.span.start < start or (end is not None and candidate.span.end > seconds(end))
+    ]
     return problems
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from clip_platform.jobs import process_video
+from clip_platform.jobs import process_video, rerender_clips
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.endings import free_slots
@@ -10,7 +10,7 @@ from clip_platform.sensors.uploads import ATTEMPT_TAG
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[process_video],
+    monitored_jobs=[process_video, rerender_clips],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Writes the failure of a run that could not do so itself, and resubmits what may succeed.",
 )

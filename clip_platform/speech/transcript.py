@@ -52,7 +52,14 @@ class SpeechRecognizer(Protocol):
     def identity(self) -> EngineIdentity: ...
 
     @property
-    def language(self) -> str: ...
+    def language(self) -> str:
+        """What is taken to be spoken when nobody says, a plain code such as `en`."""
+        ...
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """All that it knows."""
+        ...
 
     @property
     def batch_size(self) -> int:

@@ -39,7 +39,7 @@ MAY_FOLLOW: dict[VideoState, frozenset[VideoState]] = {
         VideoState.SUBMITTED: frozenset({VideoState.ADMITTED, VideoState.PROCESSING}),
         VideoState.ADMITTED: frozenset({VideoState.PROCESSING, VideoState.SUBMITTED, VideoState.FAILED}),
         VideoState.PROCESSING: frozenset({VideoState.COMPLETED, VideoState.FAILED, VideoState.DEAD_LETTERED}),
-        VideoState.COMPLETED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
+        VideoState.COMPLETED: frozenset({VideoState.SUBMITTED, VideoState.ADMITTED, VideoState.PROCESSING}),
         VideoState.FAILED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING, VideoState.DEAD_LETTERED}),
         VideoState.DEAD_LETTERED: frozenset({VideoState.SUBMITTED, VideoState.PROCESSING}),
         VideoState.DELETING: frozenset(),

@@ -256,11 +256,11 @@ def test_progress_is_kept_told_to_listeners_and_forgotten_by_the_next_attempt(
     database, empty_database: MigratedServer, register_video: RegisterVideo
 ):
     video = register_video()
-    begin(database, video, "run-1")
+    token = begin(database, video, "run-1")
     with psycopg.connect(empty_database.url(driver="postgresql"), autocommit=True) as listener:
         listener.execute(f"listen {progress.CHANNEL}")
         for share in (0.1, 0.7, 1.5):
-            progress.report(database, "acme", video.video_id, "speech", "transcript", share, "half-way")
+            progress.report(database, "acme", video.video_id, token, "speech", "transcript", share, "half-way")
         told = list(listener.notifies(timeout=5, stop_after=3))
     read = progress.read(database, "acme", video.video_id)
     begin(database, video, "run-2")

@@ -102,11 +102,15 @@ def test_a_live_run_is_left_alone(queue: Queue) -> None:
     assert queue.row(video).state is VideoState.PROCESSING
 
 
-def test_an_older_runs_failure_does_not_touch_a_video_admitted_again(queue: Queue) -> None:
+def test_an_older_runs_failure_does_not_touch_a_video_admitted_again(
+    queue: Queue, empty_database: MigratedServer
+) -> None:
     video = queue.submit("acme")
     queue.tick(finished_uploads)
     token = videos.begin_attempt(queue.database, "acme", video.video_id, "run-1")
     videos.fail(queue.database, "acme", video.video_id, token, "NoSpeech", "nobody speaks", "", permanent=False)
+    with empty_database.superuser() as connection:
+        connection.execute("update videos set retry_at = now()")
     queue.videos_resource.resubmit(queue.backlog.failed())
     queue.tick(finished_uploads)
 

@@ -33,6 +33,13 @@ _BATCH_ON_CPU, _BATCH_ON_GPU = 2, 16
 # NeMo pads shorter sounds itself, on both sides, and its times are then those of the padded sound.
 _SHORTEST_SOUND = SAMPLE_RATE_HZ
 
+_EUROPEAN_MODELS = ("parakeet-tdt-0.6b-v3", "canary-1b-v2")
+_EUROPEAN_LANGUAGES = (
+    *("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hr", "hu", "it"),
+    *("lt", "lv", "mt", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sv", "uk"),
+)
+"""What these models' cards list; they tell by themselves which one is spoken."""
+
 
 def why_unavailable(model: str, *, device: Device = "auto", may_fetch: bool = True) -> str | None:
     """Why a `NemoRecognizer` of this model would not work, as half a sentence for people; None when nothing is known to
@@ -94,6 +101,11 @@ class NemoRecognizer:
         self._model: Any = None
         self.language = language
         self.preferred_chunk_s = Fraction(20)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        european = any(name in self._name for name in _EUROPEAN_MODELS)
+        return tuple(dict.fromkeys((self.language, *_EUROPEAN_LANGUAGES))) if european else (self.language,)
 
     @property
     def identity(self) -> EngineIdentity:

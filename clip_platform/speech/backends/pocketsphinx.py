@@ -46,6 +46,7 @@ class PocketsphinxRecognizer:
     """
 
     language = "en"
+    languages = ("en",)
     # The cepstral mean is a chunk's, so a chunk wants one speaker: 10 % WER on a dialogue, against 17 % at 20 s.
     preferred_chunk_s = Fraction(5)
 

@@ -14,6 +14,7 @@ from clip_platform.scoring.heuristic import HeuristicScorer
 from clip_platform.scoring.scorer import ClipScores
 from clip_platform.selection.candidates import ClipCandidates, propose
 from clip_platform.selection.choice import ScoredCandidate, SelectedClips, choose
+from clip_platform.selection.edits import ClipEdits, apply_edits
 from clip_platform.speech.transcript import EngineIdentity
 from clip_platform.upload.preferences import Preferences
 from tests.fakes.talks import EVERYDAY, THREE_SUBJECTS, Talk, rendered, stored, talk
@@ -40,7 +41,9 @@ class Results:
             self.talk.media,
             self.talk.transcript,
             self.scores,
-            self.selected,
+            apply_edits(
+                self.selected, ClipEdits(0, ()), self.talk.transcript, self.talk.media.duration_s, self.preferences
+            ),
             self.rendered,
             self.preferences,
             self.packages.file_names,

@@ -39,11 +39,14 @@ alter table videos
     add column retry_at timestamptz,
     add column edit_revision integer not null default 0,
     add column rendered_revision integer not null default 0,
+    add column failed_revision integer not null default 0,
     add constraint source_is_whole check (num_nulls(source_key, source_sha256, source_size_bytes) in (0, 3)),
     drop constraint videos_state_check,
     add constraint videos_state_check check (state in ({_VIDEO_STATES}));
 comment on column videos.source_url is 'where to fetch the source from; sealed, since a URL may carry credentials';
-comment on column videos.edit_revision is 'counts edits of its clips; rendered_revision is the last one that was rendered';
+comment on column videos.edit_revision is 'counts edits of its clips';
+comment on column videos.rendered_revision is 'the last edit that was rendered';
+comment on column videos.failed_revision is 'the last edit that could not be rendered';
 create index on videos (tenant_id, id desc);
 create index on videos (state, updated_at) where state in ('verifying', 'failed', 'dead_lettered', 'deleting');
 create index on videos (id) where expires_at is null and not pinned
@@ -51,7 +54,10 @@ create index on videos (id) where expires_at is null and not pinned
 create index on videos (expires_at) where expires_at is not null and not pinned;
 drop index videos_tenant_id_updated_at_idx;
 create index on videos (tenant_id, updated_at, id) where state = 'submitted';
-create index on videos (updated_at) where edit_revision > rendered_revision;
+create index on videos (updated_at)
+    where state = 'completed' and edit_revision > greatest(rendered_revision, failed_revision);
+
+alter table attempts add column edit_revision integer not null default 0;
 
 alter table asset_results
     add column code_version text,
@@ -414,8 +420,11 @@ grant select, insert on events, video_log, usage_entries, audit_events to clip_p
 
 grant select (tenant_id, quota_concurrent_videos) on tenants to clip_platform_sensors;
 create policy sensors_see_quotas on tenants for select to clip_platform_sensors using (true);
-grant select (error_class, expires_at, expiry_announced_at, pinned, retry_at, edit_revision, rendered_revision, failures)
-    on videos to clip_platform_sensors;
+grant select (error_class, expires_at, expiry_announced_at, pinned, retry_at, edit_revision, rendered_revision,
+    failed_revision, failures) on videos to clip_platform_sensors;
+create policy sensors_admit_edits on videos for update to clip_platform_sensors
+    using (state = 'completed' and edit_revision > greatest(rendered_revision, failed_revision))
+    with check (state = 'admitted');
 """
 
 # Looking a thing up before its tenant is known, and noticing work across tenants: functions of the owner that answer
@@ -524,7 +533,8 @@ create function chain_audit_event() returns trigger
 create trigger chain before insert on audit_events for each row execute function chain_audit_event();
 """
 
-# Wakes the worker the moment there is work; the rows are the truth, a lost notification costs seconds.
+# Wakes the worker the moment there is work, and whoever watches a video when its row says something else than before;
+# the rows are the truth, a lost notification costs seconds.
 _WAKE = """
 create function wake_worker() returns trigger
     language plpgsql set search_path = pg_catalog, pg_temp
@@ -532,6 +542,17 @@ create function wake_worker() returns trigger
 create trigger wake after insert on events for each statement execute function wake_worker();
 create trigger wake after update of state on videos for each row when (new.state = 'verifying')
     execute function wake_worker();
+
+create function tell_watchers() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp
+    as $$ begin perform pg_notify('video_progress', jsonb_build_object('video', old.id)::text); return null; end $$;
+create trigger tell_watchers after update on videos for each row
+    when ((old.state, old.attempt, old.error_class, old.error_message, old.edit_revision, old.rendered_revision,
+            old.failed_revision)
+        is distinct from (new.state, new.attempt, new.error_class, new.error_message, new.edit_revision,
+            new.rendered_revision, new.failed_revision))
+    execute function tell_watchers();
+create trigger tell_watchers_of_the_end after delete on videos for each row execute function tell_watchers();
 """
 
 
