@@ -51,7 +51,7 @@ EXAMPLES: Mapping[str, Example] = {
     "change_member": Example(body=lambda _: {"role": "editor"}, headers=ANY_VERSION),
     "remove_member": Example(),
     "list_tokens": Example(),
-    "create_token": Example(body=lambda own: {"name": own.mark, "expires_at": _soon()}),
+    "create_token": Example(body=lambda own: {"name": own.mark, "scopes": ["tokens"], "expires_at": _soon()}),
     "revoke_token": Example(),
     "list_audit_events": Example(),
     "list_erasure_requests": Example(),
