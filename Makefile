@@ -27,7 +27,7 @@ endif
 up: $(VENV)/.base  ## Postgres, Dagster, the API and its worker on loopback, until Ctrl-C
 	$(BIN)/clip-platform up
 
-test: $(VENV)/.develop  ## every test that needs no GPU and no cluster
+test: $(VENV)/.develop $(VENV)/.peers  ## every test that needs no GPU and no cluster
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.develop  ## format, lint, types, import contracts
@@ -76,4 +76,8 @@ $(VENV)/.nemo: $(VENV)/.base
 
 $(VENV)/.develop: $(VENV)/.base
 	@$(PIP) --editable '.[sample,nemo,insightface,develop]'
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.base setup/peers/install setup/peers/package-lock.json
+	@setup/peers/install $(VENV)/peers
 	@touch $@

@@ -15,6 +15,8 @@ from clip_platform.database.connection import Database
 from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import SUPERUSER, EmbeddedPostgres, Server
 
+pytest_plugins = ("tests.peers.ceph", "tests.peers.azurite", "tests.peers.redis")
+
 
 def pytest_configure() -> None:
     """A shell that starts the suite in the background has it ignore interrupts, and every program it starts with it."""
