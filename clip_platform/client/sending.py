@@ -149,7 +149,8 @@ class _Sender:
         if response.is_success:
             return None, None
         counted.take_back()
-        self.addresses.forget(number)
+        if response.is_client_error:  # it may be over; a store that is busy has nothing against it
+            self.addresses.forget(number)
         return _refusal(number, response), response.headers.get("retry-after")
 
 
