@@ -43,6 +43,7 @@ class BurstRecognizer:
 
     identity = EngineIdentity(name="bursts", version="1", model="none", rough="it knows nothing but tones")
     language = "en"
+    languages = ("en",)
 
     def __init__(self, batch_size: int = 3, preferred_chunk_s: Fraction = Fraction(20)) -> None:
         self.batch_size = batch_size

@@ -148,3 +148,25 @@ def test_three_hours_take_seconds_and_stay_bounded():
     assert len(found.candidates) <= MAX_CANDIDATES
     gaps_s = [after.span.start - before.span.start for before, after in pairwise(found.candidates)]
     assert max(gaps_s) < 60
+
+
+def test_candidates_come_from_the_part_of_the_source_that_was_asked_for():
+    made = talk()
+    first, last = made.sentences[8], made.sentences[20]
+    asked = {"range_start_s": float(first.span.start), "range_end_s": float(last.span.end)}
+
+    found = proposed(made, **asked)
+
+    starts = {one.first_sentence for one in found.candidates}
+    assert min(starts) == 8  # also where the pause before it is not in the range
+    assert max(one.last_sentence for one in found.candidates) <= 20
+    assert candidate_problems(found, Preferences(**asked)) == []
+    outside = [one for one in found.unfit if one.span.start < first.span.start]
+    assert {one.reason for one in outside} == {"it is outside the part of the source that was asked for"}
+
+
+def test_a_range_after_the_source_gives_no_candidate_and_says_why():
+    found = proposed(talk(), range_start_s=5000.0)
+
+    assert found.candidates == ()
+    assert {one.reason for one in found.unfit} == {"it is outside the part of the source that was asked for"}
