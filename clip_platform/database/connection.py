@@ -90,8 +90,8 @@ def address(role: str, password: str, host: str, port: int, database: str) -> st
 def engine_at(url: str) -> Engine:
     engine = create_engine(
         url,
-        pool_size=4,
-        max_overflow=8,
+        pool_size=12,
+        max_overflow=0,  # connections beyond the size would be opened for one use each
         pool_timeout=15,
         pool_reset_on_return=None,  # both doors end their transaction themselves
         connect_args={"connect_timeout": 10, "options": _SESSION, "application_name": "clip-platform"},
