@@ -26,8 +26,8 @@ _SKEW_WORTH_SAYING_S = 60.0
 _TIMEOUT = httpx.Timeout(120.0, connect=10.0, pool=None)
 _SAID_CHARACTERS = 400
 _TRIES_OF_DAMAGED = 3
-# What S3, Azure and the platform's own store call it.
-_DAMAGED = ("BadDigest", "Md5Mismatch", "checksum-mismatch")
+# What S3, Azure, Azurite and the platform's own store call it.
+_DAMAGED = ("BadDigest", "Md5Mismatch", "contentMD5 doesn't match", "checksum-mismatch")
 _OVER = ("NoSuchUpload", "upload-expired")
 
 

@@ -95,7 +95,7 @@ class Uploading:
                 f"the API wants parts of {part_size_bytes} bytes, this client cuts {whole.part_size_bytes}; use the "
                 "client of the API's version"
             )
-        return str(begun["id"])
+        return str(begun["video_id"])
 
     def _send(self, upload: Upload) -> None:
         path = f"/v1/videos/{upload.video_id}"

@@ -40,7 +40,9 @@ def check_size(size_bytes: int, limits: Limits) -> None:
     if size_bytes <= 0:
         raise EmptyFile(f"size_bytes is {size_bytes}; a video has at least one byte")
     if size_bytes > limits.max_bytes:
-        raise LimitExceeded(f"the video has {size_bytes} bytes, at most {limits.max_bytes} are taken; send a smaller one")
+        raise LimitExceeded(
+            f"the video has {size_bytes} bytes, at most {limits.max_bytes} are taken; send a smaller one"
+        )
 
 
 def checked_content_type(content_type: str) -> str:
@@ -51,5 +53,7 @@ def checked_content_type(content_type: str) -> str:
     """
     media_type = content_type.split(";")[0].strip().lower()
     if media_type not in _NOT_VIDEO_BY_NAME and _VIDEO_TYPE.fullmatch(media_type) is None:
-        raise UnsupportedMedia(f"content_type is {content_type[:100]!r}; send video/..., or {UNKNOWN_TYPE} when unknown")
+        raise UnsupportedMedia(
+            f"content_type is {content_type[:100]!r}; send video/..., or {UNKNOWN_TYPE} when unknown"
+        )
     return media_type

@@ -65,7 +65,7 @@ def send(client: TestClient, video_id: str, data: bytes, numbers: Sequence[int] 
 
 
 def uploaded(client: TestClient, data: bytes, **more: Any) -> str:
-    video_id: str = begin(client, data, **more)["id"]
+    video_id: str = begin(client, data, **more)["video_id"]
     send(client, video_id, data)
     assert client.post(f"/v1/videos/{video_id}/complete").status_code == 202
     return video_id
@@ -97,7 +97,7 @@ def test_parts_in_any_order_become_a_verified_video_that_is_charged_once(
     editor: TestClient, services: Services, worker_door: Database, migrated_server: MigratedServer
 ) -> None:
     terms = begin(editor, TWO_PARTS, sha256=hashlib.sha256(TWO_PARTS).hexdigest(), preferences={"clips": 3})
-    video_id = terms["id"]
+    video_id = terms["video_id"]
     assert terms["upload"] | {"expires_at": None} == {
         "part_size_bytes": PART_SIZE_BYTES,
         "part_count": 2,
@@ -109,7 +109,7 @@ def test_parts_in_any_order_become_a_verified_video_that_is_charged_once(
     completed = editor.post(f"/v1/videos/{video_id}/complete")
     states = [verify(worker_door, services.object_store, "acme", video_id) for _ in range(2)]
 
-    assert (completed.status_code, completed.json()) == (202, {"id": video_id, "state": "verifying"})
+    assert (completed.status_code, completed.json()) == (202, {"video_id": video_id, "state": "verifying"})
     assert states == ["submitted", "submitted"]
     stored = row(migrated_server, video_id)
     assert stored["source_sha256"] == hashlib.sha256(TWO_PARTS).hexdigest()
@@ -122,7 +122,7 @@ def test_parts_in_any_order_become_a_verified_video_that_is_charged_once(
 
 def test_listing_parts_tells_what_has_arrived_page_by_page(editor: TestClient) -> None:
     data = bytes(3 * PART_SIZE_BYTES)
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     send(editor, video_id, data, [3, 1])
 
     first = editor.get(f"/v1/videos/{video_id}/parts", params={"limit": 1}).json()
@@ -146,7 +146,7 @@ def test_listing_parts_tells_what_has_arrived_page_by_page(editor: TestClient) -
 def test_a_part_that_is_not_of_the_file_is_refused_by_number(
     editor: TestClient, parts: list[tuple[int, int, str]], words: str
 ) -> None:
-    video_id = begin(editor)["id"]
+    video_id = begin(editor)["video_id"]
     body = [
         {"part_number": number, "size_bytes": size_bytes, "md5": md5 or md5_of(b"x")}
         for number, size_bytes, md5 in parts
@@ -159,7 +159,7 @@ def test_a_part_that_is_not_of_the_file_is_refused_by_number(
 
 
 def test_more_than_a_thousand_parts_in_one_request_are_refused(editor: TestClient) -> None:
-    video_id = begin(editor)["id"]
+    video_id = begin(editor)["video_id"]
     part = {"part_number": 1, "size_bytes": 12, "md5": md5_of(b"x")}
 
     answer = editor.post(f"/v1/videos/{video_id}/parts", json={"parts": [part] * 1001})
@@ -224,7 +224,7 @@ def test_the_tenants_own_defaults_lie_under_the_requests_preferences(
             """update tenants set default_preferences = '{"clips": 9, "aspect": "1:1"}' where tenant_id = 'acme'"""
         )
 
-    video_id = begin(editor, preferences={"clips": 2, "keywords": ["growth"]})["id"]
+    video_id = begin(editor, preferences={"clips": 2, "keywords": ["growth"]})["video_id"]
 
     wanted = row(migrated_server, video_id)["preferences"]
     assert (wanted["clips"], wanted["aspect"], wanted["keywords"]) == (2, "1:1", ["growth"])
@@ -242,7 +242,7 @@ def test_the_same_idempotency_key_begins_one_upload(editor: TestClient, migrated
 
 def test_a_corrupt_part_is_refused_by_the_store_and_can_be_sent_again(editor: TestClient) -> None:
     data = b"a short film"
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     signed = editor.post(f"/v1/videos/{video_id}/parts", json=announced(data)).json()["parts"][0]
 
     corrupt = editor.put(signed["url"], content=b"a shorT film", headers=signed["headers"])
@@ -254,7 +254,7 @@ def test_a_corrupt_part_is_refused_by_the_store_and_can_be_sent_again(editor: Te
 
 
 def test_completing_names_the_parts_that_are_missing(editor: TestClient) -> None:
-    video_id = begin(editor, TWO_PARTS)["id"]
+    video_id = begin(editor, TWO_PARTS)["video_id"]
     send(editor, video_id, TWO_PARTS, [1])
 
     answer = editor.post(f"/v1/videos/{video_id}/complete")
@@ -267,7 +267,7 @@ def test_two_clients_that_complete_at_once_both_hear_that_it_is_done(
     editor: TestClient, as_: As, migrated_server: MigratedServer
 ) -> None:
     data = b"a short film"
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     send(editor, video_id, data)
     clients = [as_("acme", "editor") for _ in range(4)]
 
@@ -312,7 +312,7 @@ def test_an_upload_that_is_over_takes_nothing_more_and_leaves_nothing(
     editor: TestClient, services: Services, worker_door: Database, migrated_server: MigratedServer
 ) -> None:
     data = b"a short film"
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     send(editor, video_id, data)
     with migrated_server.superuser() as connection:
         connection.execute("update upload_sessions set expires_at = now() - interval '1 second'")
@@ -336,7 +336,7 @@ def test_an_upload_that_is_over_takes_nothing_more_and_leaves_nothing(
 
 def test_a_running_upload_is_not_expired(editor: TestClient, services: Services, worker_door: Database) -> None:
     data = b"a short film"
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     send(editor, video_id, data)
 
     ended = expire(worker_door, services.object_store, services.part_store, "acme", video_id)
@@ -349,7 +349,7 @@ def test_an_upload_given_up_is_removed_by_the_worker(
     editor: TestClient, services: Services, worker_door: Database, migrated_server: MigratedServer
 ) -> None:
     data = b"a short film"
-    video_id = begin(editor, data)["id"]
+    video_id = begin(editor, data)["video_id"]
     send(editor, video_id, data)
 
     answers = [editor.delete(f"/v1/videos/{video_id}/upload").status_code for _ in range(2)]
@@ -379,7 +379,7 @@ def test_a_video_to_be_fetched_waits_for_its_run_with_a_sealed_address(
     answer = editor.post("/v1/videos", json={"name": "film.mp4", "source_url": url})
 
     assert (answer.status_code, answer.json()["state"], answer.json()["upload"]) == (201, "submitted", None)
-    video_id = answer.json()["id"]
+    video_id = answer.json()["video_id"]
     sealed = bytes(row(migrated_server, video_id)["source_url"])
     assert b"secret" not in sealed
     assert services.columns.open("acme", "videos.source_url", video_id, sealed) == url
@@ -406,7 +406,7 @@ def test_an_address_that_is_not_safe_to_fetch_is_refused(editor: TestClient, url
 
 
 def test_another_tenants_upload_is_not_there_and_a_viewer_may_not_upload(editor: TestClient, as_: As) -> None:
-    video_id = begin(editor)["id"]
+    video_id = begin(editor)["video_id"]
     stranger, viewer = as_("globex", "owner"), as_("acme", "viewer")
 
     strangers = [

@@ -24,6 +24,8 @@ from clip_platform.database.connection import Database
 from clip_platform.settings import Settings
 from clip_platform.worker.verification import verify
 from tests.api.conftest import TokenMaker, api_settings, tokens
+from tests.peers.azurite import Azurite
+from tests.peers.ceph import Rgw
 
 __all__ = ["api_settings", "tokens"]
 
@@ -100,12 +102,31 @@ def verifying(database: Database, services: Services) -> Iterator[None]:
         thread.join()
 
 
+def on_peer(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of an API on one of the real stores."""
+    peer: Rgw | Azurite = request.getfixturevalue("azurite" if kind == "azure" else "rgw")
+    for name, value in peer.environment.items():
+        monkeypatch.setenv(name, value)
+    if isinstance(peer, Azurite):
+        return {"object_store_url": f"az://{peer.container()}/pre"}
+    return {"object_store_url": f"s3://{peer.bucket()}/pre", "s3_kms_key": "alias/clips-{tenant}"}
+
+
 @pytest.fixture
-def api(api_settings: Settings, database: Database, worker_door: Database) -> Iterator[Api]:  # noqa: ARG001
+def api(
+    request: pytest.FixtureRequest,
+    api_settings: Settings,
+    database: Database,  # noqa: ARG001  its tenants
+    worker_door: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Api]:
+    """On the local store, unless a test asks for `s3` or `azure` with an indirect parameter."""
+    kind = getattr(request, "param", "folder")
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     api_settings.home.mkdir()
-    with open_services(api_settings.model_copy(update={"api_url": url})) as services:
+    more = {} if kind == "folder" else on_peer(kind, request, monkeypatch)
+    with open_services(api_settings.model_copy(update={"api_url": url, **more})) as services:
         line = Line(build_app(services))
         with served(line, listener), verifying(worker_door, services):
             yield Api(url, line, services)

@@ -64,6 +64,33 @@ def test_a_file_arrives_whole_and_every_step_is_told(api: Api, client: Client, t
     assert client.video(video_id)["state"] == "submitted"
 
 
+@pytest.mark.parametrize("api", ["s3", "azure"], indirect=True)
+def test_the_same_works_on_a_store_that_takes_the_parts_itself(api: Api, client: Client, tmp_path: Path) -> None:
+    file = film(tmp_path)
+
+    video_id = client.upload(file)
+
+    assert api.line.parts == [], "no part passed through the API"
+    assert client.video(video_id)["state"] == "submitted"
+    assert stored(api, video_id) == sha256_of(file)
+
+
+@pytest.mark.parametrize("api", ["s3", "azure"], indirect=True)
+def test_a_changed_file_is_refused_by_a_store_that_takes_the_parts_itself(
+    api: Api,  # noqa: ARG001
+    client: Client,
+    tmp_path: Path,
+) -> None:
+    file = film(tmp_path, 0.1)
+
+    def change(progress: Progress) -> None:
+        if progress.step == "reading" and progress.done_bytes == progress.total_bytes:
+            file.write_bytes(bytes(file.stat().st_size))
+
+    with pytest.raises(ChecksumMismatch, match="part 1"):
+        client.upload(file, None, change)
+
+
 _KILLED_HALFWAY = """
 import os, signal, sys
 from pathlib import Path

@@ -57,7 +57,7 @@ class UploadTerms(BaseModel):
 
 
 class NewVideoAnswer(BaseModel):
-    id: str
+    video_id: str
     state: VideoState
     upload: UploadTerms | None = Field(description="Null when the video is fetched from an address.")
 
@@ -98,7 +98,7 @@ class ArrivedPart(BaseModel):
 
 
 class VideoStateAnswer(BaseModel):
-    id: str
+    video_id: str
     state: VideoState
 
 
@@ -128,7 +128,7 @@ def list_parts(
 
 @router.post("/{video_id}/complete", status_code=202, summary="All parts are sent: join and verify them")
 def complete_upload(session: Editing, video_id: VideoId) -> VideoStateAnswer:
-    return VideoStateAnswer(id=video_id, state=uploads.complete_upload(session, video_id))
+    return VideoStateAnswer(video_id=video_id, state=uploads.complete_upload(session, video_id))
 
 
 @router.delete("/{video_id}/upload", status_code=204, summary="Give an upload up")
@@ -140,7 +140,7 @@ def _created(session: TenantSession, response: Response, video: NewVideo) -> New
     preferences: dict[str, Any] = video.preferences
     if video.source_url is not None:
         video_id = uploads.pull(session, video.name, video.content_type, video.source_url, preferences)
-        answer = NewVideoAnswer(id=video_id, state=VideoState.SUBMITTED, upload=None)
+        answer = NewVideoAnswer(video_id=video_id, state=VideoState.SUBMITTED, upload=None)
     else:
         size_bytes = video.size_bytes or 0
         begun = uploads.begin_upload(
@@ -150,8 +150,8 @@ def _created(session: TenantSession, response: Response, video: NewVideo) -> New
         terms = UploadTerms(
             part_size_bytes=whole.part_size_bytes, part_count=whole.part_count, expires_at=begun.expires_at
         )
-        answer = NewVideoAnswer(id=begun.video_id, state=VideoState.UPLOADING, upload=terms)
-    response.headers["Location"] = f"/v1/videos/{answer.id}"
+        answer = NewVideoAnswer(video_id=begun.video_id, state=VideoState.UPLOADING, upload=terms)
+    response.headers["Location"] = f"/v1/videos/{answer.video_id}"
     return answer
 
 

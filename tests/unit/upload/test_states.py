@@ -8,9 +8,17 @@ def test_every_state_says_what_may_follow_and_has_a_way_on():
     assert all(MAY_FOLLOW.values())
 
 
-@pytest.mark.parametrize("state", VideoState)
-def test_every_video_can_be_processed_again_or_is_being_processed(state):
+_WITHOUT_A_SOURCE = {VideoState.UPLOADING, VideoState.VERIFYING, VideoState.REJECTED, VideoState.EXPIRED}
+
+
+@pytest.mark.parametrize("state", sorted(set(VideoState) - _WITHOUT_A_SOURCE - {VideoState.DELETING}))
+def test_every_video_with_a_source_can_be_processed_again_or_is_being_processed(state):
     assert VideoState.PROCESSING in MAY_FOLLOW[state] | {state}
+
+
+@pytest.mark.parametrize("state", [*sorted(_WITHOUT_A_SOURCE), VideoState.DELETING])
+def test_no_video_is_processed_before_its_bytes_are_verified_or_when_they_go(state):
+    assert VideoState.PROCESSING not in MAY_FOLLOW[state]
 
 
 @pytest.mark.parametrize("state", [VideoState.SUBMITTED, VideoState.ADMITTED])
