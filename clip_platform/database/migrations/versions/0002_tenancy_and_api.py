@@ -221,6 +221,7 @@ create index on video_log (video_id, id);
 
 create table events (
     event_id text primary key,
+    sequence bigint generated always as identity,
     tenant_id text not null references tenants,
     video_id text,
     type text not null,
@@ -229,7 +230,8 @@ create table events (
     dispatched_at timestamptz
 );
 create index on events (tenant_id, event_id);
-create index on events (event_id) where dispatched_at is null;
+create index on events (sequence) where dispatched_at is null;
+comment on column events.sequence is 'events of one video are told of in this order; ids of one millisecond have none';
 comment on table events is 'the outbox: written in the transaction of the change it tells of';
 
 create table webhook_endpoints (
@@ -254,14 +256,20 @@ create table webhook_deliveries (
     tenant_id text not null references tenants,
     endpoint_id text not null references webhook_endpoints on delete cascade,
     event_id text not null references events on delete cascade,
+    sequence bigint not null default 0,
     video_id text,
     state text not null default 'pending' check (state in ('pending', 'succeeded', 'dead_lettered')),
     attempts integer not null default 0,
     next_attempt_at timestamptz,
     created_at timestamptz not null default now(),
-    ended_at timestamptz
+    began_at timestamptz not null default now(),
+    ended_at timestamptz,
+    unique (endpoint_id, event_id)
 );
 create index on webhook_deliveries (tenant_id, endpoint_id, delivery_id);
+create index on webhook_deliveries (endpoint_id, video_id, sequence) where state = 'pending';
+comment on column webhook_deliveries.sequence is 'its event''s';
+comment on column webhook_deliveries.began_at is 'when it was made or last replayed; it is tried for a day from then';
 
 create table webhook_attempts (
     delivery_id text not null references webhook_deliveries on delete cascade,
@@ -474,7 +482,7 @@ create function videos_to_delete(most integer)
 
 create function events_to_dispatch(most integer) returns table (tenant_id text, event_id text)
     language sql stable security definer set search_path = pg_catalog, pg_temp
-    as 'select tenant_id, event_id from public.events where dispatched_at is null order by event_id limit most';
+    as 'select tenant_id, event_id from public.events where dispatched_at is null order by sequence limit most';
 
 create function audits_to_export(most integer) returns table (tenant_id text)
     language sql stable security definer set search_path = pg_catalog, pg_temp
