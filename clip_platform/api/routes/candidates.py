@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from clip_platform.api import stored_values
 from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import clips, videos
 from clip_platform.database.clips import CandidateRow, ClipRow
 from clip_platform.scoring.scorer import ClipScore, ClipScores
 
-router = APIRouter(prefix="/v1/videos/{video_id}/candidates", tags=["videos"])
+router = APIRouter(prefix="/v1/videos/{video_id}/candidates", route_class=Transacted, tags=["videos"])
 
 
 class Contribution(BaseModel):

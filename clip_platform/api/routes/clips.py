@@ -16,11 +16,12 @@ from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.routes.candidates import Contribution
 from clip_platform.api.text import PlainText
+from clip_platform.api.transactions import Transacted
 from clip_platform.errors import InvalidInput
 from clip_platform.timeline import seconds
 from clip_platform.upload.preferences import LATEST_S, PLATFORMS
 
-router = APIRouter(prefix="/v1", tags=["clips"])
+router = APIRouter(prefix="/v1", route_class=Transacted, tags=["clips"])
 
 Aspect = Literal["9:16", "4:5", "1:1", "16:9"]
 CaptionStyle = Literal["highlight", "plain", "none"]

@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 from clip_platform.api import clips
 from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.clips import ShownClip
+from clip_platform.api.transactions import Transacted
 from clip_platform.delivery.packages import SUFFIX_BY_KIND, file_stem
 
-router = APIRouter(prefix="/v1/clips/{clip_id}/files", tags=["clips"])
+router = APIRouter(prefix="/v1/clips/{clip_id}/files", route_class=Transacted, tags=["clips"])
 
 MEDIA_TYPES: Mapping[str, str] = {
     "video": "video/mp4",

@@ -12,12 +12,13 @@ from pydantic import BaseModel, Field
 
 from clip_platform.api import clips
 from clip_platform.api.access import TenantSession, viewer
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import attempts, results, videos
 from clip_platform.database.edits import EditRow
 from clip_platform.database.results import AssetResult
 from clip_platform.identifiers import StoredObject
 
-router = APIRouter(prefix="/v1/clips/{clip_id}/lineage", tags=["clips"])
+router = APIRouter(prefix="/v1/clips/{clip_id}/lineage", route_class=Transacted, tags=["clips"])
 
 
 class Bytes(BaseModel):

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 
 from clip_platform.api import stored_values, transcripts
 from clip_platform.api.access import TenantSession, viewer
+from clip_platform.api.transactions import Transacted
 from clip_platform.api.transcripts import MEDIA_TYPES, Format
 from clip_platform.database import videos
 from clip_platform.speech.transcript import Transcript
 
-router = APIRouter(prefix="/v1/videos/{video_id}/transcript", tags=["videos"])
+router = APIRouter(prefix="/v1/videos/{video_id}/transcript", route_class=Transacted, tags=["videos"])
 
 
 class SpokenWord(BaseModel):

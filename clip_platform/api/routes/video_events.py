@@ -33,9 +33,9 @@ def _watcher(found: Annotated[Caller, caller(Role.VIEWER, "videos")], video_id: 
     "",
     response_class=EventSourceResponse,
     summary="Live progress, as server-sent events",
-    description="`state` and `progress` events, each saying all of its part, at once and whenever it changes; a comment "
-    "every 15 s; `end` with a `reason` when the video is completed, dead-lettered, rejected, expired or gone, or when "
-    "the token is not valid any more. A client that is slow is told the newest only.",
+    description="`state` and `progress` events, each saying all of its part, at once and whenever it changes; a "
+    "comment every 15 s; `end` with a `reason` when the video is completed, dead-lettered, rejected, expired or gone, "
+    "or when the token is not valid any more. A client that is slow is told the newest only.",
 )
 async def watch_video(
     watcher: Annotated[Caller, Depends(_watcher)], video_id: str, last_event_id: LastEventId = None

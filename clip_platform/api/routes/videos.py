@@ -12,13 +12,14 @@ from clip_platform.api.access import TenantSession, editor, viewer
 from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.text import PlainText
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import progress, standing, video_details, video_log, videos
 from clip_platform.database.video_log import Level, LogLine
 from clip_platform.database.videos import VideoRow
 from clip_platform.errors import InvalidInput
 from clip_platform.upload.states import VideoState
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", route_class=Transacted, tags=["videos"])
 
 
 class VideoError(BaseModel):
