@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from clip_platform.errors import CheckFailed, ClipPlatformError, InvalidInput
+from clip_platform.errors import CheckFailed, ClipPlatformError, InvalidInput, UnreadableFile
 from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
 from clip_platform.upload.acceptance import Limits
@@ -114,7 +114,8 @@ class StageRun:
 
     def failed(self, error: ClipPlatformError) -> None:
         """Tells the tenant why there is no result; of a fault of ours only which kind it is."""
-        own = isinstance(error, InvalidInput | CheckFailed)
+        # a file that cannot be read is one of ours, and named with its folder
+        own = isinstance(error, InvalidInput | CheckFailed) and not isinstance(error, UnreadableFile)
         why = error.message if own else "a fault of the platform; its operator can see more"
         self.attempt.say(self.stage, "error", f"failed ({error.error_class}): {why}")
 

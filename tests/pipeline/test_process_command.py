@@ -81,7 +81,7 @@ def test_another_caption_style_renders_again_and_repeats_nothing_else(
     assert done.returncode == 0, done.stderr
     said = [json.loads(text) for text in log.read_text().splitlines()[before:] if text.startswith("{")]
     made = {one["asset"] for one in said if one["message"] == "asset ready" and not one["resumed"]}
-    assert made == {"rendered_clips", "clip_packages", "published_clips"}
+    assert made == {"edited_clips", "rendered_clips", "clip_packages", "published_clips"}
     video = json.loads((finished / "clips.json").read_text())["clips"][0]["files"]["video"]
     assert digests(tmp_path / "plain")[video] != digests(finished)[video]
 
