@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +20,46 @@ from clip_platform.errors import Forbidden, TransientError, Unauthenticated
 _READING = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
 class TenantSession:
-    """One request's transaction, in which Postgres shows one tenant; committed before the answer is sent."""
+    """One request's transaction, in which Postgres shows one tenant; committed before the answer is sent.
 
-    principal: Principal
-    connection: Connection
-    services: Services
-    request_id: str
+    It is open while the route runs (`transactions.Transacted`), and not before: all that a request does with the
+    database happens in one thread, since each change of threads costs as much as a query.
+    """
+
+    def __init__(self, request: Request, role: Role, scope: str) -> None:
+        self._request = request
+        self._role = role
+        self._scope = scope
+        self._principal: Principal | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def services(self) -> Services:
+        found: Services = self._request.app.state.services
+        return found
+
+    @property
+    def request_id(self) -> str:
+        found: str = self._request.state.request_id
+        return found
+
+    @property
+    def known(self) -> Principal | None:
+        """Whoever asks, once that is known; also after the session is over, for the log."""
+        return self._principal
+
+    @property
+    def principal(self) -> Principal:
+        if self._principal is None:
+            raise RuntimeError("the session is not open; its router needs route_class=Transacted")
+        return self._principal
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("the session is not open; its router needs route_class=Transacted")
+        return self._connection
 
     @property
     def tenant_id(self) -> str:
@@ -40,31 +73,44 @@ class TenantSession:
         """Adds an event to the tenant's audit trail, in this transaction."""
         audit.append(self.connection, self.tenant_id, self.actor, action, resource, details, self.request_id)
 
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """
+        Raises:
+            Unauthenticated, Forbidden, RateLimited.
+        """
+        request, services = self._request, self.services
+        credentials = bearer_of(request.headers.get("authorization"))
+        hint = request.headers.get("clip-tenant")
+        with services.database.across_tenants() as connection:
+            principal = _known(request, lambda: authenticate(services, connection, credentials, hint))
+            _expect(principal, self._role, self._scope)
+            if not principal.actor.startswith("token:"):  # a token's look-up has entered it
+                enter_tenant(connection, principal.tenant_id)
+            if request.method not in _READING and self._role is not Role.OPERATOR:
+                tenants.expect_open(connection)
+            self._principal, self._connection = principal, connection
+            try:
+                yield
+            finally:
+                self._connection = None
+
 
 def requires(role: Role, scope: str) -> Any:
-    """A dependency: the authenticated session of a principal with at least this role and this scope.
+    """A dependency: the session of a principal with at least this role and this scope.
 
     Raises:
-        Unauthenticated, Forbidden, RateLimited.
+        Unauthenticated: there is no token; whether it is a good one is known when the session opens.
     """
 
-    def opened(request: Request) -> Iterator[TenantSession]:
-        services: Services = request.app.state.services
-        credentials = bearer_of(request.headers.get("authorization"))
-        with services.database.across_tenants() as connection:
-            hint = request.headers.get("clip-tenant")
-            principal = _known(request, lambda: authenticate(services, connection, credentials, hint))
-            _expect(principal, role, scope)
-            if principal.tenant_id and not principal.actor.startswith("token:"):  # a token's look-up has entered it
-                enter_tenant(connection, principal.tenant_id)
-            if request.method not in _READING and role is not Role.OPERATOR:
-                tenants.expect_open(connection)
-            session = TenantSession(principal, connection, services, request.state.request_id)
-            request.state.session = session  # for `Once`, which is the same whatever a route requires
-            yield session
+    async def made(request: Request) -> TenantSession:
+        bearer_of(request.headers.get("authorization"))
+        session = TenantSession(request, role, scope)
+        request.state.session = session  # for `Once`, which is the same whatever a route requires
+        return session
 
-    opened.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
-    return Depends(opened, scope="function")
+    made.required = (str(role), scope)  # type: ignore[attr-defined]  # said in the OpenAPI document
+    return Depends(made)
 
 
 def _known(request: Request, authenticated: Callable[[], Principal]) -> Principal:
@@ -92,6 +138,10 @@ class Caller:
     tenant_hint: str | None
     role: Role
     scope: str
+
+    @property
+    def known(self) -> Principal:
+        return self.principal
 
     @property
     def tenant_id(self) -> str:

@@ -11,6 +11,7 @@ from clip_platform.api import local_files, openapi, problems
 from clip_platform.api.requests import RequestEdge
 from clip_platform.api.routing import ROUTERS
 from clip_platform.api.services import Services
+from clip_platform.api.transactions import Transacted
 
 
 def build_app(services: Services) -> FastAPI:
@@ -23,6 +24,7 @@ def build_app(services: Services) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.services = services
+    app.router.route_class = Transacted
     for router in ROUTERS:
         app.include_router(router)
     app.include_router(local_files.router)

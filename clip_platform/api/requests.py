@@ -198,6 +198,6 @@ class _Answer:
             "status": self.status,
             "duration_ms": round((time.perf_counter() - self.began) * 1000, 1),
         }
-        if session is not None:
-            fields |= {"tenant": session.tenant_id, "actor": session.actor}
+        if session is not None and session.known is not None:
+            fields |= {"tenant": session.known.tenant_id, "actor": session.known.actor}
         _log.info("request", extra=fields)

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from clip_platform.api.access import TenantSession, owner, viewer
 from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.text import PlainText
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import tenants
 from clip_platform.upload.preferences import Preferences
 
-router = APIRouter(prefix="/v1/account", tags=["account"])
+router = APIRouter(prefix="/v1/account", route_class=Transacted, tags=["account"])
 
 
 class Account(BaseModel):

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from clip_platform.api.access import TenantSession, owner
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import audit
 
-router = APIRouter(prefix="/v1/audit-events", tags=["audit"])
+router = APIRouter(prefix="/v1/audit-events", route_class=Transacted, tags=["audit"])
 
 
 class AuditEvent(BaseModel):

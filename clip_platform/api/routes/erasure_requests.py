@@ -11,9 +11,10 @@ from pydantic import BaseModel
 from clip_platform.api.access import TenantSession, owner
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import erasure
 
-router = APIRouter(prefix="/v1/erasure-requests", tags=["account"])
+router = APIRouter(prefix="/v1/erasure-requests", route_class=Transacted, tags=["account"])
 
 Owning = Annotated[TenantSession, owner("account")]
 

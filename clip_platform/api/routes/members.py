@@ -13,9 +13,10 @@ from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.text import plain_text
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import members
 
-router = APIRouter(prefix="/v1/members", tags=["members"])
+router = APIRouter(prefix="/v1/members", route_class=Transacted, tags=["members"])
 
 Owning = Annotated[TenantSession, owner("members")]
 MemberId = Annotated[str, Path(pattern=r"^mem_[0-9A-HJKMNP-TV-Z]{26}$")]

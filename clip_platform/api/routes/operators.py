@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from clip_platform.api.access import TenantSession, operator
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import audit, operators, videos
 from clip_platform.database.connection import enter_tenant
 from clip_platform.errors import NotFound
 from clip_platform.upload.states import VideoState
 
-router = APIRouter(prefix="/v1/operator", tags=["operators"])
+router = APIRouter(prefix="/v1/operator", route_class=Transacted, tags=["operators"])
 
 Operating = Annotated[TenantSession, operator()]
 VideoId = Annotated[str, Path(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]

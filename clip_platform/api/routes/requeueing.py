@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from clip_platform.api.access import TenantSession, editor
 from clip_platform.api.idempotency import Once
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import videos
 from clip_platform.upload.states import VideoState
 
-router = APIRouter(prefix="/v1/videos", tags=["videos"])
+router = APIRouter(prefix="/v1/videos", route_class=Transacted, tags=["videos"])
 
 VideoId = Annotated[str, Path(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]
 

@@ -13,10 +13,11 @@ from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.principals import RANK, SCOPES, Role
 from clip_platform.api.text import PlainText
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import tokens
 from clip_platform.errors import Forbidden, InvalidInput
 
-router = APIRouter(prefix="/v1/tokens", tags=["tokens"])
+router = APIRouter(prefix="/v1/tokens", route_class=Transacted, tags=["tokens"])
 
 Editing = Annotated[TenantSession, editor("tokens")]
 TokenId = Annotated[str, Path(pattern=r"^tok_[0-9A-HJKMNP-TV-Z]{26}$")]

@@ -13,12 +13,13 @@ from clip_platform.api.access import TenantSession, editor
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Page, page_of, read_cursor
 from clip_platform.api.text import PlainText
+from clip_platform.api.transactions import Transacted
 from clip_platform.api.uploads import Announced
 from clip_platform.storage.parts.protocol import Part, SignedPart, StoredPart
 from clip_platform.upload.acceptance import UNKNOWN_TYPE
 from clip_platform.upload.states import VideoState
 
-router = APIRouter(prefix="/v1/videos", tags=["uploads"])
+router = APIRouter(prefix="/v1/videos", route_class=Transacted, tags=["uploads"])
 
 Editing = Annotated[TenantSession, editor("videos")]
 VideoId = Annotated[str, Path(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 
 from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import usage
 from clip_platform.database.usage import Kind, Quotas
 from clip_platform.settings import Settings
 
-router = APIRouter(prefix="/v1/usage", tags=["usage"])
+router = APIRouter(prefix="/v1/usage", route_class=Transacted, tags=["usage"])
 
 Month = Annotated[
     str | None,
