@@ -88,7 +88,7 @@ class Preferences:
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise InvalidPreference(f"{', '.join(unknown)}: no such preference; there are {', '.join(known)}")
+            raise InvalidPreference(f"{_named(unknown)}: no such preference; there are {', '.join(known)}")
         plain = {
             name: tuple(value) if name in _LISTS and isinstance(value, list) else value
             for name, value in values.items()
@@ -154,6 +154,11 @@ def _check_distinct(name: str, values: object, most: int) -> None:
     twice = sorted({value for value in folded if folded.count(value) > 1})
     if twice:
         raise InvalidPreference(f"{name} has {_shown(twice[0])} twice; name each once")
+
+
+def _named(unknown: Sequence[str]) -> str:
+    """Names that anybody may have made up: plain ones as they are, the first few."""
+    return ", ".join(name if name.isidentifier() and len(name) <= 40 else _shown(name) for name in unknown[:5])
 
 
 def _shown(value: object) -> str:

@@ -25,6 +25,7 @@ def test_nothing_said_means_five_vertical_clips():
         ({"aspect": "2:1"}, "9:16, 4:5, 1:1, 16:9"),
         ({"caption_style": "loud"}, "highlight, plain, none"),
         ({"colour": "red"}, "no such preference"),
+        ({"\ud800": 1}, r"^'\\ud800': no such preference"),
         ({"range_start_s": -1}, "range_start_s is -1"),
         ({"range_end_s": float("inf")}, "range_end_s is inf"),
         ({"range_start_s": 10**400}, "a very large number"),
