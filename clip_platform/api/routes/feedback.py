@@ -17,12 +17,13 @@ from clip_platform.api.feedback import FeedbackReport
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.principals import Role
-from clip_platform.database import audit
+from clip_platform.api.transactions import Transacted
+from clip_platform.database import audit, tenants
 from clip_platform.database import feedback as rows
 from clip_platform.database.feedback import ClipKey, FeedbackRow, Kind
 from clip_platform.errors import IdempotencyMismatch, InvalidInput, NotFound
 
-router = APIRouter(prefix="/v1", tags=["feedback"])
+router = APIRouter(prefix="/v1", tags=["feedback"], route_class=Transacted)
 
 _IN_MEMORY_BYTES = 1024**2
 _MEDIA_TYPES = ("application/x-ndjson", "text/csv")
@@ -117,6 +118,7 @@ def _imported(sender: Caller, file: IO[bytes], media_type: str) -> ImportResult:
     database, result = sender.services.database, Imported()
     for batch in bulk_feedback.in_batches(lines):  # a transaction each: what was taken stays when the rest cannot be
         with database.tenant_transaction(sender.tenant_id) as connection:
+            tenants.expect_open(connection)
             bulk_feedback.take(connection, batch, sender.actor, result)
     counts = {"taken": result.taken, "repeated": result.repeated, "invalid": result.invalid}
     with database.tenant_transaction(sender.tenant_id) as connection:
