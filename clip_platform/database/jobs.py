@@ -22,7 +22,9 @@ _PUT = text("""
         cast(:queue as varchar), cast(:task as varchar), 0, cast(:lock as text), null, cast(:args as jsonb), null
     )::jobs.procrastinate_job_to_defer_v1])
     where not exists (
-        select from jobs.procrastinate_jobs where lock = :lock and status in ('todo', 'doing') and id <> :besides)""")
+        select from jobs.procrastinate_jobs where lock = :lock and status in ('todo', 'doing'))""")
+_RELEASE = text("""
+    update jobs.procrastinate_jobs set lock = null, args = args || '{"released": true}' where id = :job_id""")
 # Same number, so that its place in the order of its lock stays.
 _TAKE_BACK = text("""
     select jobs.procrastinate_retry_job_v2(id, null, null, null, null) from jobs.procrastinate_jobs as job
@@ -38,12 +40,15 @@ _FORGET_OLD = text("""
             where told.job_id = job.id and told.at > now() - make_interval(days => :days))""")
 
 
-def put(
-    connection: Connection, queue: str, task: str, lock: str, args: Mapping[str, str], besides: int | None = None
-) -> bool:
-    """Adds a job, unless one with this lock waits or runs (but for `besides`); whether it did."""
-    values = {"queue": queue, "task": task, "lock": lock, "args": json.dumps(dict(args)), "besides": besides or 0}
+def put(connection: Connection, queue: str, task: str, lock: str, args: Mapping[str, str]) -> bool:
+    """Adds a job, unless one with this lock waits or runs; whether it did."""
+    values = {"queue": queue, "task": task, "lock": lock, "args": json.dumps(dict(args))}
     return connection.execute(_PUT, values).rowcount == 1
+
+
+def release(connection: Connection, job_id: int) -> None:
+    """A running job has done what it was for: what waits for its lock may be put in before its end is written down."""
+    connection.execute(_RELEASE, {"job_id": job_id})
 
 
 def take_back(connection: Connection, silence_s: float) -> int:

@@ -75,13 +75,13 @@ _LISTENING = text(
     "select endpoint_id, event_types from webhook_endpoints where state <> 'disabled' order by endpoint_id"
 )
 _ADD = text("""
-    insert into webhook_deliveries (delivery_id, tenant_id, endpoint_id, event_id, sequence, video_id)
-    values (:delivery_id, current_setting('app.tenant_id'), :endpoint_id, :event_id, :sequence, :video_id)
+    insert into webhook_deliveries (delivery_id, tenant_id, endpoint_id, event_id, sequence, video_id, began_at)
+    values (:delivery_id, current_setting('app.tenant_id'), :endpoint_id, :event_id, :sequence, :video_id, :now)
     on conflict (endpoint_id, event_id) do nothing""")
 _DISPATCHED = text("update events set dispatched_at = now() where event_id = any(:event_ids)")
 _BUSY = text("""
     select count(*) filter (where args ->> 'endpoint_id' = :endpoint_id) as endpoint, count(*) as tenant
-    from jobs.procrastinate_jobs where status in ('todo', 'doing') and id <> :besides
+    from jobs.procrastinate_jobs where status in ('todo', 'doing') and args -> 'released' is null
         and task_name = :task and args ->> 'tenant_id' = current_setting('app.tenant_id')""")
 # The first of each video; those behind it wait until it has ended. Of no video: nothing to wait for.
 _DUE = text("""
@@ -94,8 +94,7 @@ _DUE = text("""
                 and (earlier.sequence, earlier.delivery_id) < (d.sequence, d.delivery_id))
         and not exists (
             select from jobs.procrastinate_jobs
-            where lock = d.endpoint_id || '/' || coalesce(d.video_id, d.delivery_id) and status in ('todo', 'doing')
-                and id <> :besides)
+            where lock = d.endpoint_id || '/' || coalesce(d.video_id, d.delivery_id) and status in ('todo', 'doing'))
     order by d.sequence, d.delivery_id limit :free""")
 _LETTER = text("""
     select d.delivery_id, d.endpoint_id, d.video_id, d.event_id, d.began_at, events.type, events.payload,
@@ -146,7 +145,7 @@ def dispatch(connection: Connection, now: datetime, most: int) -> int:
     found = connection.execute(_UNDISPATCHED, {"most": most}).all()
     endpoints = connection.execute(_LISTENING).all()
     added = [
-        {**_place(event), "delivery_id": f"whd_{new_ulid()}", "endpoint_id": endpoint.endpoint_id}
+        {**_place(event), "delivery_id": f"whd_{new_ulid()}", "endpoint_id": endpoint.endpoint_id, "now": now}
         for event in found
         for endpoint in endpoints
         if _wants(endpoint, event)
@@ -159,13 +158,10 @@ def dispatch(connection: Connection, now: datetime, most: int) -> int:
     return len(found)
 
 
-def queue_due(connection: Connection, endpoint_id: str, now: datetime, besides: int | None = None) -> int:
-    """Queues what is due at an endpoint of the entered tenant, as far as lanes are free; how many.
-
-    `besides`: a job that is about to end, whose lane is free then.
-    """
+def queue_due(connection: Connection, endpoint_id: str, now: datetime) -> int:
+    """Queues what is due at an endpoint of the entered tenant, as far as lanes are free; how many."""
     connection.execute(_ONE_AT_A_TIME)
-    values = {"endpoint_id": endpoint_id, "besides": besides or 0, "task": jobs.DELIVER, "now": now}
+    values = {"endpoint_id": endpoint_id, "task": jobs.DELIVER, "now": now}
     busy = connection.execute(_BUSY, values).one()
     free = min(LANES_OF_ENDPOINT - busy.endpoint, LANES_OF_TENANT - busy.tenant)
     due = connection.execute(_DUE, {**values, "free": max(free, 0)}).all()
@@ -173,7 +169,7 @@ def queue_due(connection: Connection, endpoint_id: str, now: datetime, besides: 
     for row in due:
         args = {"tenant_id": tenant_id, "endpoint_id": endpoint_id, "delivery_id": row.delivery_id}
         lane = f"{endpoint_id}/{row.video_id or row.delivery_id}"
-        jobs.put(connection, jobs.QUEUE_OF_DELIVERIES, jobs.DELIVER, lane, args, besides)
+        jobs.put(connection, jobs.QUEUE_OF_DELIVERIES, jobs.DELIVER, lane, args)
     return len(due)
 
 

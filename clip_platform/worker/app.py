@@ -113,7 +113,7 @@ async def _take(services: WorkerServices, queue: str, at_once: int, stopping: as
                 concurrency=at_once,
                 install_signal_handlers=False,
                 shutdown_graceful_timeout=_GRACE_S,
-                fetch_job_polling_interval=2.0,
+                fetch_job_polling_interval=1.0,
                 delete_jobs="successful",
                 update_heartbeat_interval=SILENCE_S / 3,
                 stalled_worker_timeout=SILENCE_S,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from clip_platform.database import outbox
+from clip_platform.database import jobs, outbox
 from clip_platform.database.connection import Database
 from clip_platform.database.outbox import Attempt, Letter
 from clip_platform.encryption.columns import ColumnCipher
@@ -45,7 +45,9 @@ class Postman:
         for _ in range(_MOST_IN_A_ROW):
             upcoming = self._send(tenant_id, upcoming) if upcoming else None
         with self.database.tenant_transaction(tenant_id) as connection:
-            outbox.queue_due(connection, endpoint_id, self.now(), besides=job_id)
+            if job_id is not None:
+                jobs.release(connection, job_id)
+            outbox.queue_due(connection, endpoint_id, self.now())
 
     def _send(self, tenant_id: str, delivery_id: str) -> str | None:
         """The delivery that may follow now."""

@@ -40,8 +40,13 @@ def build_tasks(services: WorkerServices) -> App:
     """All jobs, on connections of procrastinate's own."""
     app = App(connector=_connector(services.database_url))
 
-    async def deliver(context: procrastinate.JobContext, *, tenant_id: str, endpoint_id: str, delivery_id: str) -> None:
-        """Not retried as a job: when it is to be tried again is in its row."""
+    async def deliver(
+        context: procrastinate.JobContext, *, tenant_id: str, endpoint_id: str, delivery_id: str, released: bool = False
+    ) -> None:
+        """Not retried as a job: when it is to be tried again is in its row. `released`: it was done before, by a worker
+        that died before it could write so."""
+        if released:
+            return
         work = partial(services.postman.deliver, tenant_id, endpoint_id, delivery_id, context.job.id)
         await _about(tenant_id, None, work)
 

@@ -42,7 +42,8 @@ create function endpoints_to_serve(moment timestamptz, lanes integer, most integ
             select distinct d.tenant_id, d.endpoint_id from public.webhook_deliveries d
             where d.state = 'pending' and (d.next_attempt_at is null or d.next_attempt_at <= moment)) as due
         where (select count(*) from jobs.procrastinate_jobs j
-            where j.status in ('todo', 'doing') and j.args ->> 'endpoint_id' = due.endpoint_id) < lanes
+            where j.status in ('todo', 'doing') and j.args ->> 'endpoint_id' = due.endpoint_id
+                and j.args -> 'released' is null) < lanes
         order by due.endpoint_id limit most
     $$;
 revoke all on function endpoints_to_serve(timestamptz, integer, integer) from public;
