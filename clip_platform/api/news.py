@@ -27,7 +27,7 @@ SWEPT_S = 45.0
 """How often every watched video is read, and every watcher's token checked, although nobody told of news."""
 MOST_WATCHERS = 10_000
 MOST_WATCHERS_OF_A_TENANT = 2_000
-_HEARING_S = 1.0
+_HEARING_S = 0.5
 _AGAIN_S = 1.0
 _log = logging.getLogger(__name__)
 
