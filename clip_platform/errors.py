@@ -14,6 +14,7 @@ ClipPlatformError
 │   │   ├── LimitExceeded         too long, too large
 │   │   ├── NotFound              no such thing, or another tenant's: the two are never told apart
 │   │   ├── Conflict              it is not in a state in which this can be done
+│   │   │   └── AccountClosing        a tenant that asked for its end: it is read, and not written
 │   │   ├── Stale                 it has changed since the caller saw it (If-Match)
 │   │   ├── PreconditionMissing   a change that does not say which version it is of
 │   │   ├── IdempotencyMismatch   an Idempotency-Key was used before for another request
@@ -36,6 +37,7 @@ ClipPlatformError
     ├── RateLimited           too many requests in too short a time
     ├── DeadlineExceeded
     ├── ProgramFailed         a program died for a reason that is not the input's
+    ├── DestinationFailed     a tenant's own bucket does not take what is written to it
     ├── StorageFull
     ├── StorageUnavailable
     ├── SourceUnreachable     an address outside that does not answer right now
@@ -119,6 +121,10 @@ class NotFound(InvalidInput):
 
 class Conflict(InvalidInput):
     """It is not in a state in which this can be done."""
+
+
+class AccountClosing(Conflict):
+    """A tenant that asked for its end: what is there can be read, nothing be added."""
 
 
 class Stale(InvalidInput):
@@ -211,6 +217,10 @@ class DeadlineExceeded(TransientError):
 
 class ProgramFailed(TransientError):
     """A program ended with an error that does not name the input as its cause."""
+
+
+class DestinationFailed(TransientError):
+    """A tenant's own bucket is not reached, or does not take what is written to it."""
 
 
 class StorageFull(TransientError):

@@ -70,8 +70,10 @@ def _person(services: Services, connection: Connection, identity: Identity, tena
         roles[OPERATORS] = (Role.OPERATOR, f"subject:{index.hex()[:32]}")
     tenant_id = _chosen(sorted(roles), tenant_hint)
     enter_tenant(connection, tenant_id)
-    if tenant_id != OPERATORS and not tenants.exists(connection):
-        raise Forbidden(_NO_ROLE)
+    if not tenants.exists(connection):
+        if tenant_id != OPERATORS:
+            raise Forbidden(_NO_ROLE)
+        tenants.create(connection, OPERATORS, "Operators")  # the first of them on this installation
     role, actor = roles[tenant_id]
     return Principal(tenant_id, actor, role, frozenset("*"))
 

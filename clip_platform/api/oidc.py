@@ -135,13 +135,22 @@ class _Keys:
         Raises:
             StorageUnavailable: no key is known, and the provider does not answer.
         """
-        with self._lock:
-            fresh = self._fetched_at is not None and self._now() - self._fetched_at < KEYS_LIVE_S
-            if (not fresh or key_id not in self._known) and self._may_try():
+        known = self._known.get(key_id)
+        if known is not None and not self._are_old():
+            return known
+        if not self._lock.acquire(blocking=known is None):
+            return known  # another request is fetching; a slow provider holds up no known key
+        try:
+            if (self._are_old() or key_id not in self._known) and self._may_try():
                 self._refresh()
-            if not self._known and self._fetched_at is None:
-                raise StorageUnavailable("the identity provider does not answer; try again")
-            return self._known.get(key_id)
+        finally:
+            self._lock.release()
+        if self._fetched_at is None:
+            raise StorageUnavailable("the identity provider does not answer; try again")
+        return self._known.get(key_id)
+
+    def _are_old(self) -> bool:
+        return self._fetched_at is None or self._now() - self._fetched_at >= KEYS_LIVE_S
 
     def _may_try(self) -> bool:
         return self._tried_at is None or self._now() - self._tried_at >= COOL_DOWN_S
@@ -154,7 +163,10 @@ class _Keys:
             if discovered.get("issuer") != self._issuer:
                 raise ValueError(f"it says it is {discovered.get('issuer')!r}")
             found = _read(str(discovered["jwks_uri"])).get("keys", [])
-            self._known = _usable(found)
+            usable = _usable(found)
+            if not usable:
+                raise ValueError("it publishes no key that can be used")
+            self._known = usable
             self._fetched_at = self._now()
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             if self._fetched_at is None:

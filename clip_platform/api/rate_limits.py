@@ -132,6 +132,9 @@ def _hit(limiter: RateLimiter, item: RateLimitItem, names: tuple[str, ...]) -> t
 
 def _parsed(limit: str) -> RateLimitItem:
     try:
-        return parse(limit)
+        item = parse(limit)
     except ValueError as error:
         raise InvalidSetting(f"rate limit {limit!r} cannot be read; write 600/minute") from error
+    if item.amount < 1:
+        raise InvalidSetting(f"rate limit {limit!r} lets nobody in; write 600/minute")
+    return item

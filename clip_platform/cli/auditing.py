@@ -12,7 +12,7 @@ from clip_platform.cli.tenants import every_tenant, open_database
 from clip_platform.database import audit
 from clip_platform.database.audit import AuditEvent, Chain
 from clip_platform.database.connection import Database
-from clip_platform.errors import CorruptArtifact, UnreadableFile
+from clip_platform.errors import CorruptArtifact, NotFound, UnreadableFile
 
 _READ_AT_ONCE = 2000
 
@@ -21,16 +21,32 @@ def verify_database(tenant_id: str | None) -> int:
     """Follows every tenant's chain, or one tenant's.
 
     Raises:
+        NotFound: there is no such tenant.
         CorruptArtifact: names the tenant's first event that is not as it was written.
     """
     with open_database() as database:
-        wanted = [tenant_id] if tenant_id else [row.tenant_id for row in every_tenant(database)]
+        known = [row.tenant_id for row in every_tenant(database)]
+        if tenant_id is not None and tenant_id not in known:
+            raise NotFound(f"there is no tenant {tenant_id!r}; `clip-platform tenant list` shows them")
+        wanted = [tenant_id] if tenant_id else known
         for one in wanted:
             chain = Chain()
             for event in _events(database, one):
                 chain.follow(event.sequence, event.canonical, event.previous_hash, event.hash)
+            _expect_no_shorter_than_exported(database, one, chain.sequence)
             Console().print(f"{one}: {chain.sequence} events, unbroken", highlight=False)
     return 0
+
+
+def _expect_no_shorter_than_exported(database: Database, tenant_id: str, sequence: int) -> None:
+    """Events cut off at the end leave a chain that is whole; the copies say how long it was."""
+    with database.tenant_transaction(tenant_id) as connection:
+        exported = audit.exported_up_to(connection)
+    if sequence < exported:
+        raise CorruptArtifact(
+            f"{tenant_id}: the audit trail ends at event {sequence}, but {exported} events were exported; compare with "
+            "the exported copy, which is locked"
+        )
 
 
 def verify_file(path: Path) -> int:

@@ -44,7 +44,8 @@ _ADD = text(f"""
     values (:member_id, :tenant_id, :issuer, :subject_index, :subject, :email, :role)
     on conflict (tenant_id, issuer, subject_index) do nothing
     returning {_COLUMNS}""")  # noqa: S608
-_GET = text(f"select {_COLUMNS} from members where member_id = :member_id for update")  # noqa: S608
+_GET = text(f"select {_COLUMNS} from members where member_id = :member_id")  # noqa: S608
+_GET_LOCKED = text(f"select {_COLUMNS} from members where member_id = :member_id for update")  # noqa: S608
 _PAGE = text(f"""
     select {_COLUMNS} from members
     where cast(:after_id as text) is null or member_id > :after_id order by member_id limit :limit""")  # noqa: S608
@@ -100,13 +101,13 @@ def add(
     return _row(row)
 
 
-def get(connection: Connection, member_id: str) -> MemberRow:
-    """Locked until the transaction ends.
+def get(connection: Connection, member_id: str, *, lock: bool = False) -> MemberRow:
+    """`lock` keeps others from changing it until the transaction ends.
 
     Raises:
         NotFound.
     """
-    row = connection.execute(_GET, {"member_id": member_id}).one_or_none()
+    row = connection.execute(_GET_LOCKED if lock else _GET, {"member_id": member_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no member {member_id}; GET /v1/members lists them")
     return _row(row)

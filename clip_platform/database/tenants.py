@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from clip_platform.database import retention
 from clip_platform.database.connection import Database
-from clip_platform.errors import Conflict
+from clip_platform.errors import AccountClosing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class TenantRow:
 _CREATE = text("insert into tenants (tenant_id, name) values (:tenant_id, :name) on conflict do nothing")
 _COLUMNS = "tenant_id, name, default_preferences, retention_days, revision, created_at, closing_at"
 _OWN = text(f"select {_COLUMNS} from tenants where tenant_id = current_setting('app.tenant_id')")  # noqa: S608
+_OWN_LOCKED = text(f"""
+    select {_COLUMNS} from tenants where tenant_id = current_setting('app.tenant_id') for no key update""")  # noqa: S608
 _CHANGE = text(f"""
     update tenants
     set name = :name, default_preferences = cast(:default_preferences as jsonb), retention_days = :retention_days,
@@ -50,9 +52,9 @@ def create(connection: Connection, tenant_id: str, name: str) -> bool:
     return connection.execute(_CREATE, {"tenant_id": tenant_id, "name": name}).rowcount == 1
 
 
-def own(connection: Connection) -> TenantRow:
-    """The entered tenant's row."""
-    return TenantRow(**connection.execute(_OWN).one()._mapping)
+def own(connection: Connection, *, lock: bool = False) -> TenantRow:
+    """The entered tenant's row; `lock` keeps others from changing it until the transaction ends."""
+    return TenantRow(**connection.execute(_OWN_LOCKED if lock else _OWN).one()._mapping)
 
 
 def exists(connection: Connection) -> bool:
@@ -75,8 +77,10 @@ def change(
 def expect_open(connection: Connection) -> None:
     """
     Raises:
-        Conflict: the entered tenant's account is being closed; what is there can be read, nothing be added.
+        AccountClosing: the entered tenant's account is being closed; what is there can be read, nothing be added.
     """
     row = own(connection)
     if row.closing_at is not None:
-        raise Conflict(f"the account is being closed since {row.closing_at:%Y-%m-%d}; nothing can be added any more")
+        raise AccountClosing(
+            f"the account is being closed since {row.closing_at:%Y-%m-%d}; nothing can be added any more"
+        )

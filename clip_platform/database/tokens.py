@@ -66,6 +66,10 @@ _TOUCH = text("""
 _REVOKE = text(f"""
     update api_tokens set revoked_at = coalesce(revoked_at, now()) where token_id = :token_id
     returning {_COLUMNS}""")  # noqa: S608
+_REVOKE_PERSONAL = text("""
+    update api_tokens set revoked_at = now()
+    where created_by = :created_by and kind = 'personal' and revoked_at is null and role = any(:roles)
+    returning token_id""")
 _PAGE = text(f"""
     select {_COLUMNS} from api_tokens
     where cast(:before_id as text) is null or token_id < :before_id
@@ -134,6 +138,12 @@ def revoke(connection: Connection, token_id: str) -> TokenRow:
     if row is None:
         raise NotFound(f"there is no token {token_id}; GET /v1/tokens lists them")
     return _row(row)
+
+
+def revoke_personal(connection: Connection, created_by: str, roles: Sequence[str]) -> list[str]:
+    """Ends the personal tokens of these roles that someone made; their ids."""
+    values = {"created_by": created_by, "roles": list(roles)}
+    return sorted(connection.execute(_REVOKE_PERSONAL, values).scalars())
 
 
 def get(connection: Connection, token_id: str) -> TokenRow:

@@ -48,6 +48,7 @@ EXAMPLES: Mapping[str, Example] = {
     "add_member": Example(
         body=lambda own: {"issuer": "https://id.example", "subject": own.mark, "role": "viewer"},
     ),
+    "get_member": Example(),
     "change_member": Example(body=lambda _: {"role": "editor"}, headers=ANY_VERSION),
     "remove_member": Example(),
     "list_tokens": Example(),
@@ -59,6 +60,19 @@ EXAMPLES: Mapping[str, Example] = {
     "list_operator_tenants": Example(),
     "list_operator_videos": Example(params={"state": "dead_lettered"}),
     "requeue_operator_video": Example(named=DEAD),
+    "list_webhook_endpoints": Example(),
+    "create_webhook_endpoint": Example(
+        body=lambda own: {"url": "https://hooks.example/x", "description": own.mark, "event_types": ["clip.rendered"]}
+    ),
+    "get_webhook_endpoint": Example(),
+    "change_webhook_endpoint": Example(body=lambda own: {"description": own.mark}, headers=ANY_VERSION),
+    "delete_webhook_endpoint": Example(),
+    "rotate_webhook_secret": Example(body=lambda _: {"overlap_hours": 1}),
+    "send_test_webhook": Example(),
+    "list_webhook_deliveries": Example(),
+    "get_webhook_delivery": Example(),
+    "list_webhook_attempts": Example(),
+    "replay_webhook_delivery": Example(),
     "get_usage": Example(),
     "list_usage_entries": Example(),
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -50,7 +52,6 @@ def bad_tokens(issuer: Issuer) -> dict[str, str]:
     none = (
         base64.urlsafe_b64encode(json.dumps({"alg": "none", "kid": issuer.keys[-1].kid}).encode()).decode().rstrip("=")
     )
-    confused = jwk.OctKey.import_key(base64.urlsafe_b64encode(public).decode())
     same_name = jwk.RSAKey.generate_key(2048, {"kid": issuer.keys[-1].kid})
     return {
         "expired": issuer.mint(exp=NOW - 120, **groups),
@@ -63,9 +64,7 @@ def bad_tokens(issuer: Issuer) -> dict[str, str]:
         "without a subject": issuer.mint(sub=None, **groups),
         "not signed": f"{none}.{unsigned[1]}.",
         "signature cut off": f"{unsigned[0]}.{unsigned[1]}.",
-        "signed with the public key as a secret": issuer.mint(
-            key=confused, algorithm="HS256", kid=str(issuer.keys[-1].kid), **groups
-        ),
+        "signed with the public key as a secret": signed_with_secret(public, issuer, unsigned[1]),
         "another key of the same name": issuer.mint(key=same_name, **groups),
         "an unknown key": issuer.mint(key=jwk.RSAKey.generate_key(2048, {"kid": "unknown"}), **groups),
         "another algorithm": issuer.mint(algorithm="RS512", **groups),
@@ -75,6 +74,14 @@ def bad_tokens(issuer: Issuer) -> dict[str, str]:
         "huge": "a" * 20_000,
         "deeply nested": base64.urlsafe_b64encode(b"[" * 5000).decode().rstrip("=") + ".e30.e30",
     }
+
+
+def signed_with_secret(secret: bytes, issuer: Issuer, claims: str) -> str:
+    """By hand: libraries refuse to take a public key for a secret."""
+    header = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "kid": issuer.keys[-1].kid}).encode()).rstrip(b"=")
+    content = header + b"." + claims.encode()
+    signature = base64.urlsafe_b64encode(hmac.digest(secret, content, "sha256")).rstrip(b"=")
+    return (content + b"." + signature).decode()
 
 
 def test_a_group_gives_its_role_in_its_tenant(asked: Callable[..., httpx.Response], issuer: Issuer):
@@ -197,6 +204,39 @@ def test_known_keys_serve_while_the_provider_is_down():
         clock.now += 3600
 
         assert verifier.verify(issuer.mint()).subject == "ada"
+
+
+def test_a_slow_provider_holds_up_no_key_that_is_known():
+    with Issuer().running() as issuer, ThreadPoolExecutor(1) as pool:
+        clock = Clock()
+        verifier = Verifier(issuer.url, AUDIENCE, "groups", clock)
+        verifier.verify(issuer.mint())
+        clock.now += 3600
+        issuer.answers.clear()
+        first = pool.submit(verifier.verify, issuer.mint())
+        while not verifier._keys._lock.locked():
+            time.sleep(0.005)
+
+        began = time.monotonic()
+        assert verifier.verify(issuer.mint()).subject == "ada"
+        took_s = time.monotonic() - began
+        assert not first.done()
+        issuer.answers.set()
+
+        assert first.result(10).subject == "ada"
+        assert took_s < 1
+
+
+def test_a_provider_that_publishes_nothing_takes_no_key_away():
+    with Issuer().running() as issuer:
+        clock = Clock()
+        verifier = Verifier(issuer.url, AUDIENCE, "groups", clock)
+        token = issuer.mint()
+        verifier.verify(token)
+        issuer.keys = []
+        clock.now += 3600
+
+        assert verifier.verify(token).subject == "ada"
 
 
 def test_a_provider_that_never_answered_is_no_verdict_on_the_token():

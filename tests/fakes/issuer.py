@@ -17,12 +17,14 @@ Key = jwk.RSAKey | jwk.ECKey | jwk.OctKey
 
 
 class Issuer:
-    """Use `running()`. `down` makes it answer nothing but 503."""
+    """Use `running()`. `down` makes it answer nothing but 503; clearing `answers` makes it wait."""
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.fetches = 0
         self.down = False
+        self.answers = threading.Event()
+        self.answers.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/oauth2/default"
         self.rotate()
@@ -54,6 +56,7 @@ class Issuer:
     def _handler(issuer) -> type[BaseHTTPRequestHandler]:  # noqa: N805  the handler has a self of its own
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                issuer.answers.wait(10)
                 if issuer.down:
                     self.send_error(503)
                 elif self.path.endswith("/.well-known/openid-configuration"):

@@ -51,7 +51,7 @@ def change_account(
     precondition: IfMatch,
     response: Response,
 ) -> Account:
-    row = tenants.own(session.connection)
+    row = tenants.own(session.connection, lock=True)
     precondition.check(row.revision)
     given = change.model_dump(exclude_unset=True)
     preferences = given.get("default_preferences") or (

@@ -12,9 +12,10 @@ from clip_platform.api.access import TenantSession, owner, viewer
 from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
+from clip_platform.api.principals import RANK, Role
 from clip_platform.api.text import plain_text
 from clip_platform.api.transactions import Transacted
-from clip_platform.database import members
+from clip_platform.database import members, tokens
 
 router = APIRouter(prefix="/v1/members", route_class=Transacted, tags=["members"])
 
@@ -59,28 +60,42 @@ def list_members(
 
 @router.post("", status_code=201, response_model=Member, summary="Give a person a role")
 def add_member(session: Owning, new: NewMember, once: Once) -> Response:
-    return once.answer(201, lambda: _add(session, new))
+    return once.answer(201, lambda: _add(session, new, once.response))
+
+
+@router.get("/{member_id}", summary="A member")
+def get_member(session: Annotated[TenantSession, viewer("members")], member_id: MemberId, response: Response) -> Member:
+    row = members.get(session.connection, member_id)
+    set_etag(response, row.revision)
+    return _shown(session, row)
 
 
 @router.patch("/{member_id}", summary="Change a member's role")
 def change_member(
     session: Owning, member_id: MemberId, change: RoleChange, precondition: IfMatch, response: Response
 ) -> Member:
-    row = members.get(session.connection, member_id)
+    row = members.get(session.connection, member_id, lock=True)
     precondition.check(row.revision)
     changed = members.set_role(session.connection, row, change.role)
-    session.audit("member.changed", f"member:{member_id}", role=change.role)
+    revoked = tokens.revoke_personal(session.connection, f"member:{member_id}", _above(change.role))
+    session.audit("member.changed", f"member:{member_id}", role=change.role, revoked_tokens=revoked)
     set_etag(response, changed.revision)
     return _shown(session, changed)
 
 
 @router.delete("/{member_id}", status_code=204, summary="Take a member's role away")
 def remove_member(session: Owning, member_id: MemberId) -> None:
-    members.remove(session.connection, members.get(session.connection, member_id))
-    session.audit("member.removed", f"member:{member_id}")
+    """Their personal tokens end with it; service tokens that they made stay, since programs run on those."""
+    members.remove(session.connection, members.get(session.connection, member_id, lock=True))
+    revoked = tokens.revoke_personal(session.connection, f"member:{member_id}", list(RANK))
+    session.audit("member.removed", f"member:{member_id}", revoked_tokens=revoked)
 
 
-def _add(session: TenantSession, new: NewMember) -> Member:
+def _above(role: str) -> list[Role]:
+    return [higher for higher, rank in RANK.items() if rank > RANK[Role(role)]]
+
+
+def _add(session: TenantSession, new: NewMember, response: Response) -> Member:
     row = members.add(
         session.connection,
         session.tenant_id,
@@ -91,6 +106,7 @@ def _add(session: TenantSession, new: NewMember) -> Member:
         role=new.role,
     )
     session.audit("member.added", f"member:{row.member_id}", role=row.role)
+    set_etag(response, row.revision)
     return _shown(session, row)
 
 
