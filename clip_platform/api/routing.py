@@ -24,6 +24,7 @@ from clip_platform.api.routes import (
     usage,
     video_events,
     videos,
+    webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -38,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     files.router,
     lineage.router,
     feedback.router,
+    webhooks.router,
     account.router,
     members.router,
     tokens.router,

@@ -148,7 +148,7 @@ def test_deliveries_are_listed_by_state_and_page_with_how_each_attempt_went(
     client = as_("acme")
     made = _made(client, event_types=["*"])
     good = [delivered("video.completed", None) for _ in range(3)]
-    bad = delivered("clip.rendered", "the receiver answered 500; it must answer 2xx")
+    bad = delivered("video.failed", "the receiver answered 500; it must answer 2xx")
     path = f"/v1/webhook-endpoints/{made['id']}/deliveries"
 
     first = client.get(path, params={"limit": 2}).json()
@@ -158,7 +158,7 @@ def test_deliveries_are_listed_by_state_and_page_with_how_each_attempt_went(
 
     assert {each["id"] for each in first["items"] + second["items"]} == {*good, bad}
     assert second["next_cursor"] is None
-    assert [(each["id"], each["event_type"], each["attempts"]) for each in dead] == [(bad, "clip.rendered", 1)]
+    assert [(each["id"], each["event_type"], each["attempts"]) for each in dead] == [(bad, "video.failed", 1)]
     assert (attempt["status"], attempt["duration_ms"]) == (500, 7)
     assert "500" in attempt["error"]
 

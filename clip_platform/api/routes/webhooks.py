@@ -13,6 +13,7 @@ from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.text import plain_text
+from clip_platform.api.transactions import Transacted
 from clip_platform.database import webhooks
 from clip_platform.database.events import EventType
 from clip_platform.database.webhooks import AttemptRow, DeliveryRow, DeliveryState, EndpointRow, EndpointState
@@ -20,7 +21,7 @@ from clip_platform.errors import InvalidInput
 from clip_platform.network.addresses import Allowed
 from clip_platform.network.urls import MAX_URL_CHARACTERS, expect_safe_url
 
-router = APIRouter(prefix="/v1", tags=["webhooks"])
+router = APIRouter(prefix="/v1", tags=["webhooks"], route_class=Transacted)
 
 Viewing = Annotated[TenantSession, viewer("webhooks")]
 Editing = Annotated[TenantSession, editor("webhooks")]
