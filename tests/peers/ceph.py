@@ -159,7 +159,7 @@ _OWN_CONFIG = "--no-mon-config"
 
 def _start_storage(servers: contextlib.ExitStack, folder: Path, conf: Path) -> None:
     number = str(uuid.uuid4())
-    _run("ceph", "-c", str(conf), "--connect-timeout", "30", "osd", "new", number, "0")
+    _run("ceph", "-c", str(conf), _OWN_CONFIG, "--connect-timeout", "30", "osd", "new", number, "0")
     _run("ceph-osd", "-c", str(conf), "-i", "0", "--mkfs", "--osd-uuid", number)
     log = folder / "run" / "osd.out"
     servers.enter_context(running([program("ceph-osd"), "-c", str(conf), _OWN_CONFIG, "-i", "0", "-f"], log, _of(conf)))
@@ -172,7 +172,7 @@ def _start_gateway(servers: contextlib.ExitStack, folder: Path, conf: Path, port
     wait_until(lambda: listens(port), "radosgw", log)
     user = ("user", "create", "--uid=peer", "--display-name=peer")
     keys = (f"--access-key={ACCESS_KEY}", f"--secret={SECRET_KEY}")
-    _run("radosgw-admin", "-c", str(conf), "-n", "client.rgw", *user, *keys)
+    _run("radosgw-admin", "-c", str(conf), _OWN_CONFIG, "-n", "client.rgw", *user, *keys)
 
 
 def _of(conf: Path) -> dict[str, str]:
