@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -63,6 +65,7 @@ def verify_file(path: Path) -> int:
                 before = bytes.fromhex(event["previous_hash"])
                 chain = chain or Chain(event["sequence"] - 1, before)
                 chain.follow(event["sequence"], event["canonical"], before, bytes.fromhex(event["hash"]))
+                _expect_shown_as_hashed(event)
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}; check its name and permissions") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -71,6 +74,15 @@ def verify_file(path: Path) -> int:
         raise CorruptArtifact(f"{path} is empty; name a file of the audit store")
     Console().print(f"{path.name}: unbroken up to event {chain.sequence}", highlight=False)
     return 0
+
+
+def _expect_shown_as_hashed(event: Mapping[str, Any]) -> None:
+    """People read the fields, the hash is over `canonical`: the two must say the same."""
+    _, sequence, at, *hashed = json.loads(event["canonical"])
+    shown = [event[name] for name in ("actor", "action", "resource", "details", "request_id")]
+    same_time = datetime.fromisoformat(event["at"]) == datetime.fromisoformat(at)
+    if not same_time or (event["sequence"], shown) != (sequence, hashed):
+        raise CorruptArtifact(f"event {event['sequence']} shows other fields than were hashed; believe its `canonical`")
 
 
 def _events(database: Database, tenant_id: str) -> Iterator[AuditEvent]:

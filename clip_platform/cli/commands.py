@@ -131,11 +131,16 @@ def list_tenants() -> int:
     return tenants.list_tenants()
 
 
-@cli.command("operator-token")
+@cli.group("operator-token")
+def operator_token() -> None:
+    """Tokens for operations across tenants; they read no tenant's content."""
+
+
+@operator_token.command("create")
 @click.option("--name", default="operator", show_default=True, help="What the token is for.")
 @reported
-def operator_token(name: str) -> int:
-    """Print a new token for operations across tenants, once."""
+def create_operator_token(name: str) -> int:
+    """Print a new operator's token, once."""
     from clip_platform.cli import tenants
 
     return tenants.create_operator_token(name)
