@@ -62,10 +62,10 @@ address=$(call GET "/v1/clips/$clip/files" | grep -o '"kind": *"video"[^}]*' | f
 curl --silent --show-error --fail --output "$folder/best.mp4" "$address"
 echo "   $folder/best.mp4"
 
-echo "6. cut it 3 seconds longer"
-shown=$(call GET "/v1/clips/$clip")
-end=$(echo "$shown" | first end_s)
-call PATCH "/v1/clips/$clip" --header 'If-Match: *' --data "{\"end_s\": $(awk "BEGIN { print $end + 3 }")}" >/dev/null
+echo "6. let it begin 3 seconds earlier"
+start=$(call GET "/v1/clips/$clip" | first start_s)
+call PATCH "/v1/clips/$clip" --header 'If-Match: *' --data "{\"start_s\": $(awk "BEGIN { print ($start > 3) ? $start - 3 : 0 }")}" \
+  >/dev/null
 until call GET "/v1/clips/$clip" | grep -q '"state": *"ready"'; do sleep 2; done
 
 echo "7. say that it was taken"
