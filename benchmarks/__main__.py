@@ -18,7 +18,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import api_reads, clip_over_encode, imports, memory, overhead, sensor_tick, vision_over_decode
+from benchmarks import (
+    api_reads,
+    clip_over_encode,
+    imports,
+    memory,
+    overhead,
+    sensor_tick,
+    upload_local,
+    vision_over_decode,
+)
 from benchmarks.fixture import PARAMETERS, fixture
 from benchmarks.measuring import Ratio
 
@@ -52,6 +61,7 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "vision_over_decode": lambda: vision_over_decode.measure(fixture(folder, minutes)),
         "api_reads": lambda: api_reads.measure(folder),
         "sensor_tick": lambda: sensor_tick.measure(folder),
+        "upload_local": lambda: upload_local.measure(folder),
         "overhead": lambda: overhead.measure(fixture(folder, minutes), folder),
     }
 

@@ -85,15 +85,17 @@ def _part_store(request: Request) -> LocalPartStore:
     return store
 
 
-async def _body(request: Request, size_bytes: int) -> bytes:
-    body = bytearray()
+async def _body(request: Request, size_bytes: int) -> memoryview:
+    """Exactly so many bytes, copied once."""
+    body, filled = memoryview(bytearray(size_bytes)), 0
     async for chunk in _chunks(request):
-        body += chunk
-        if len(body) > size_bytes:
+        if filled + len(chunk) > size_bytes:
             raise InvalidInput(f"more than the {size_bytes} bytes announced came; send the part again")
-    if len(body) != size_bytes:
-        raise Conflict(f"{len(body)} of {size_bytes} bytes came; send the part again")
-    return bytes(body)
+        body[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
+    if filled != size_bytes:
+        raise Conflict(f"{filled} of {size_bytes} bytes came; send the part again")
+    return body
 
 
 def _chunks(request: Request) -> AsyncIterator[bytes]:

@@ -158,6 +158,33 @@ def test_a_part_sent_again_replaces_the_first_one(client: TestClient, store: Loc
     store.complete(KEY, upload_id, [PARTS[0], part(2, other)])
 
 
+def test_a_completion_killed_before_it_tidied_up_is_completed_again_and_takes_no_more_parts(
+    client: TestClient, services: Services, store: LocalPartStore, upload_id: str, uploads_folder: Path
+):
+    send_all(client, store, upload_id)
+    object_file = uploads_folder.parent / KEY
+    object_file.parent.mkdir(parents=True)
+    (uploads_folder / upload_id / "data").rename(object_file)
+
+    late = put(client, store.sign_parts(KEY, upload_id, PARTS, 60)[1], CUT[1])
+    store.complete(KEY, upload_id, PARTS)
+
+    assert late.status_code == 410
+    assert b"".join(services.object_store.open_stream(KEY)) == WHOLE
+    assert list(uploads_folder.iterdir()) == []
+
+
+def test_two_clients_completing_at_once_make_one_object(
+    client: TestClient, services: Services, store: LocalPartStore, upload_id: str
+):
+    send_all(client, store, upload_id)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: store.complete(KEY, upload_id, PARTS), range(8)))
+
+    assert b"".join(services.object_store.open_stream(KEY)) == WHOLE
+
+
 def test_missing_parts_are_named(client: TestClient, store: LocalPartStore, upload_id: str):
     put(client, store.sign_parts(KEY, upload_id, PARTS, 60)[1], CUT[1])
 

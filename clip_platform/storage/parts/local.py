@@ -1,7 +1,7 @@
 """Uploads in parts and downloads by signed address where the object store is a folder of this machine.
 
-The addresses lead to the API's own small route (`api.local_files`). Parts are sealed as they arrive; joining them lays
-them end to end. Requests and answers are not known here.
+The addresses lead to the API's own small route (`api.local_files`). Parts are sealed as they arrive and written to
+their place in one file, so that joining them is giving it its name. Requests and answers are not known here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from clip_platform.encryption.keys import TenantKeys
-from clip_platform.encryption.streams import PART_BYTES, part_count
+from clip_platform.encryption.streams import PART_BYTES, part_count, sealed_part_bytes
 from clip_platform.errors import (
     ChecksumMismatch,
     Conflict,
@@ -41,7 +41,7 @@ from clip_platform.storage.parts.protocol import MAX_PARTS, Part, SignedPart, St
 _FOLDER = "_uploads"
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _FULL = (28, 122)  # ENOSPC, EDQUOT
-_COPIED_AT_ONCE = 64 * 1024 * 1024
+_DATA = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class _Upload:
     def size_of(self, number: int) -> int:
         """Plain bytes of a part: all but the last one are full, since a sealed object's parts are."""
         return PART_BYTES if number < self.part_count else self.size_bytes - (self.part_count - 1) * PART_BYTES
+
+    @staticmethod
+    def offset_of(number: int) -> int:
+        """Where a part begins in the sealed file."""
+        return (number - 1) * sealed_part_bytes(PART_BYTES)
 
 
 class LocalPartStore:
@@ -90,6 +95,7 @@ class LocalPartStore:
         with _translated(key):
             folder = self._folder_of(upload_id)
             folder.mkdir(parents=True)
+            (folder / _DATA).touch()
             (folder / "upload.json").write_text(json.dumps(asdict(upload)))
         return upload_id
 
@@ -110,7 +116,7 @@ class LocalPartStore:
             for part in parts
         ]
 
-    def receive(self, upload_id: str, number: int, plain: bytes, md5: str) -> None:
+    def receive(self, upload_id: str, number: int, plain: bytes | memoryview, md5: str) -> None:
         """Takes a part that came to a signed address; a part that was there before is replaced.
 
         Raises:
@@ -129,17 +135,14 @@ class LocalPartStore:
         folder = self._folder_of(upload_id)
         name = f"{number:05d}.{base64.b64decode(md5).hex()}.{len(plain)}"
         with _translated(upload.key):
-            incoming = folder / f".{name}.{secrets.token_hex(4)}"
             try:
-                incoming.write_bytes(sealed)
-                with _locked(folder):
+                with _locked(folder), (folder / _DATA).open("r+b", buffering=0) as data:
                     for older in folder.glob(f"{number:05d}.*"):
                         older.unlink()
-                    incoming.rename(folder / name)
+                    _write_at(data.fileno(), upload.offset_of(number), sealed)
+                    (folder / name).touch()  # from now on the part is there
             except FileNotFoundError as error:
                 raise _expired(upload_id) from error
-            finally:
-                incoming.unlink(missing_ok=True)
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:  # noqa: ARG002
         self._upload(upload_id)
@@ -157,12 +160,14 @@ class LocalPartStore:
         with _translated(key):
             try:
                 with _locked(folder):
-                    paths = _expected(upload, parts, {_stored(path).number: path for path in self._parts_in(upload_id)})
-                    _join(paths, destination)
+                    _expect(upload, parts, [_stored(path) for path in self._parts_in(upload_id)])
+                    destination.parent.mkdir(parents=True, exist_ok=True)
+                    (folder / _DATA).rename(destination)
                     shutil.rmtree(folder)
             except FileNotFoundError as error:
                 if not destination.exists():
                     raise _expired(upload_id) from error
+                shutil.rmtree(folder, ignore_errors=True)  # what a process killed just above left
 
     def abort(self, key: str, upload_id: str) -> None:
         with _translated(key):
@@ -222,34 +227,25 @@ def _stored(path: Path) -> StoredPart:
     return StoredPart(int(number), int(size_bytes), base64.b64encode(bytes.fromhex(md5)).decode())
 
 
-def _expected(upload: _Upload, parts: Sequence[Part], lying: Mapping[int, Path]) -> list[Path]:
-    """Files of all parts, in order."""
-    announced = {part.number: part for part in parts}
-    missing = [n for n in range(1, upload.part_count + 1) if n not in lying or n not in announced]
+def _expect(upload: _Upload, announced: Sequence[Part], stored: Sequence[StoredPart]) -> None:
+    there = {part.number: (part.size_bytes, part.md5) for part in stored}
+    wanted = {part.number: (part.size_bytes, part.md5) for part in announced}
+    missing = [n for n in range(1, upload.part_count + 1) if n not in there or n not in wanted]
     if missing:
         named = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
         raise Conflict(f"parts {named} are missing; send them, then complete the upload")
-    for number, path in lying.items():
-        stored, part = _stored(path), announced[number]
-        if (stored.size_bytes, stored.md5) != (part.size_bytes, part.md5):
+    for number, known in there.items():
+        if known != wanted[number]:
             raise ChecksumMismatch(f"part {number} is not what was announced last; send it again")
-    return [lying[number] for number in sorted(lying)]
 
 
-def _join(paths: Sequence[Path], destination: Path) -> None:
-    """The first part becomes the object, the others are laid behind it; there whole or not at all."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    joined = destination.with_name(f"{destination.name}#{secrets.token_hex(4)}")  # as obstore names unfinished files
-    try:
-        with joined.open("wb") as out:
-            for path in paths:
-                with path.open("rb") as part:
-                    while os.sendfile(out.fileno(), part.fileno(), None, _COPIED_AT_ONCE):
-                        pass
-            os.fsync(out.fileno())
-        joined.rename(destination)
-    finally:
-        joined.unlink(missing_ok=True)
+def _write_at(descriptor: int, offset: int, data: bytes) -> None:
+    """On disk when it returns: a client that was told so never sends the part again."""
+    left = memoryview(data)
+    while left:
+        written = os.pwrite(descriptor, left, offset)
+        left, offset = left[written:], offset + written
+    os.fdatasync(descriptor)
 
 
 @contextmanager
