@@ -88,8 +88,9 @@ def _required(app: FastAPI) -> Mapping[tuple[str, str], tuple[str, str]]:
     for context in iter_route_contexts(app.routes):
         dependant = getattr(context, "dependant", None)
         required = next(_requirements(dependant), None) if dependant is not None else None
-        if required is not None:
-            found |= {(method.lower(), context.path_format): required for method in context.methods or ()}
+        path = context.path_format
+        if required is not None and path is not None:
+            found |= {(method.lower(), path): required for method in context.methods or ()}
     return found
 
 
