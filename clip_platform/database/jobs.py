@@ -12,10 +12,12 @@ from sqlalchemy import Connection, text
 
 QUEUE_OF_DELIVERIES = "deliveries"
 QUEUE_OF_WORK = "work"
+QUEUE_OF_COPIES = "copies"
 DELIVER = "deliver"
 VERIFY = "verify"
 EXPIRE = "expire"
 EXPORT_AUDIT = "export_audit"
+COPY = "copy"
 
 _PUT = text("""
     select jobs.procrastinate_defer_jobs_v1(array[row(

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from clip_platform.database import events, jobs
+from clip_platform.database import destination_copies, events, jobs
 from clip_platform.database.events import EventType
 from clip_platform.encryption.columns import ColumnCipher
 from clip_platform.identifiers import new_ulid
@@ -140,7 +140,8 @@ def endpoints_to_serve(connection: Connection, now: datetime, most: int) -> list
 
 
 def dispatch(connection: Connection, now: datetime, most: int) -> int:
-    """Turns events of the entered tenant into deliveries, and queues those that are due; how many events."""
+    """Turns events of the entered tenant into deliveries and copies, and queues deliveries that are due; how many
+    events."""
     connection.execute(_ONE_AT_A_TIME)
     found = connection.execute(_UNDISPATCHED, {"most": most}).all()
     endpoints = connection.execute(_LISTENING).all()
@@ -152,6 +153,7 @@ def dispatch(connection: Connection, now: datetime, most: int) -> int:
     ]
     if added:
         connection.execute(_ADD, added)
+    destination_copies.plan(connection, [event.payload for event in found if event.type == EventType.RENDERED])
     connection.execute(_DISPATCHED, {"event_ids": [event.event_id for event in found]})
     for endpoint_id in dict.fromkeys(each["endpoint_id"] for each in added):
         queue_due(connection, endpoint_id, now)

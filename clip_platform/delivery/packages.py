@@ -20,6 +20,13 @@ LONGEST_SLUG = 48
 MANIFEST_NAME = "clips.json"
 REPORT_NAME = "report.html"
 
+MEDIA_TYPE_BY_KIND: Mapping[str, str] = {
+    "video": "video/mp4",
+    "thumbnail": "image/jpeg",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "ass": "text/x-ssa",
+}
 SUFFIX_BY_KIND: Mapping[str, str] = {"video": ".mp4", "thumbnail": ".jpg", "srt": ".srt", "vtt": ".vtt", "ass": ".ass"}
 
 

@@ -16,16 +16,18 @@ from clip_platform.errors import InvalidSetting
 from clip_platform.network.addresses import Allowed
 from clip_platform.network.http import outbound
 from clip_platform.settings import Settings
+from clip_platform.storage.destinations import endpoints_of
 from clip_platform.storage.objects import open_store
 from clip_platform.storage.parts.opening import open_part_store
 from clip_platform.worker.audit_export import LockedBucket
 from clip_platform.worker.delivery import Postman
+from clip_platform.worker.destinations import Copier
 from clip_platform.worker.passing_on import pass_on
 from clip_platform.worker.relay import SILENCE_S, Relay, run_relay
 from clip_platform.worker.tasks import WorkerServices, build_tasks
 
 # A delivery mostly waits for its receiver; the other work fills a core or a network link.
-_AT_ONCE = {jobs.QUEUE_OF_DELIVERIES: 48, jobs.QUEUE_OF_WORK: 3}
+_AT_ONCE = {jobs.QUEUE_OF_DELIVERIES: 48, jobs.QUEUE_OF_COPIES: 4, jobs.QUEUE_OF_WORK: 3}
 _GRACE_S = 3.0
 """What runs longer than this at the end is left, and done again by the next worker."""
 _AGAIN_AFTER_S = 2.0
@@ -57,11 +59,13 @@ def open_worker(settings: Settings) -> Iterator[WorkerServices]:
     database = Database(url)
     audit = settings.audit_store_url
     try:
+        object_store, part_store = open_store(settings.store_url, keys.tenants), open_part_store(settings, keys)
         yield WorkerServices(
             database_url=url,
             database=database,
-            object_store=open_store(settings.store_url, keys.tenants),
-            part_store=open_part_store(settings, keys),
+            object_store=object_store,
+            part_store=part_store,
+            copier=Copier(database, object_store, keys.columns, endpoints_of(settings.destination_endpoints)),
             postman=Postman(database, keys.columns, outbound(Allowed.parse(settings.outbound_allow))),
             audit_bucket=LockedBucket(audit, settings.audit_retention_days) if audit else None,
         )

@@ -1,4 +1,4 @@
-"""Turns rows into jobs: events to deliver, uploads to verify or to expire, audit trails to export.
+"""Turns rows into jobs: events to deliver, uploads to verify or to expire, clips to copy, audit trails to export.
 
 It is told of new rows and looks for them anyway, so that a lost notification costs seconds and a lost job nothing.
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from clip_platform.database import jobs, outbox, pending_work
+from clip_platform.database import destination_copies, jobs, outbox, pending_work
 from clip_platform.database.connection import Database
 from clip_platform.database.listening import Listener
 from clip_platform.errors import ClipPlatformError
@@ -80,6 +80,8 @@ class Relay:
             _put(connection, jobs.VERIFY, video_id, tenant_id=tenant_id, video_id=video_id)
         for tenant_id, video_id in pending_work.uploads_to_expire(connection, _AT_ONCE):
             _put(connection, jobs.EXPIRE, video_id, tenant_id=tenant_id, video_id=video_id)
+        for tenant_id in destination_copies.tenants_with_due(connection, datetime.now(UTC), _AT_ONCE):
+            jobs.put(connection, jobs.QUEUE_OF_COPIES, jobs.COPY, f"{jobs.COPY}/{tenant_id}", {"tenant_id": tenant_id})
         if self.exports_audit:
             for tenant_id in pending_work.audits_to_export(connection, _AT_ONCE):
                 _put(connection, jobs.EXPORT_AUDIT, tenant_id, tenant_id=tenant_id)

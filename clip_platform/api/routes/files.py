@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,17 +12,9 @@ from clip_platform.api import clips
 from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.clips import ShownClip
 from clip_platform.api.transactions import Transacted
-from clip_platform.delivery.packages import SUFFIX_BY_KIND, file_stem
+from clip_platform.delivery.packages import MEDIA_TYPE_BY_KIND, SUFFIX_BY_KIND, file_stem
 
 router = APIRouter(prefix="/v1/clips/{clip_id}/files", route_class=Transacted, tags=["clips"])
-
-MEDIA_TYPES: Mapping[str, str] = {
-    "video": "video/mp4",
-    "thumbnail": "image/jpeg",
-    "srt": "application/x-subrip",
-    "vtt": "text/vtt",
-    "ass": "text/x-ssa",
-}
 
 
 class ClipFile(BaseModel):
@@ -53,11 +44,11 @@ def _file(session: TenantSession, shown: ShownClip, kind: str) -> ClipFile:
     stored = shown.row.files[kind]
     name = file_stem(shown.row.rank, shown.row.title) + SUFFIX_BY_KIND[kind]
     lasts_s = int(session.services.settings.signed_url_minutes * 60)
-    url = session.services.part_store.sign_download(stored.key, name, MEDIA_TYPES[kind], lasts_s)
+    url = session.services.part_store.sign_download(stored.key, name, MEDIA_TYPE_BY_KIND[kind], lasts_s)
     return ClipFile(
         kind=kind,
         name=name,
-        content_type=MEDIA_TYPES[kind],
+        content_type=MEDIA_TYPE_BY_KIND[kind],
         size_bytes=stored.size_bytes,
         sha256=stored.sha256,
         url=url,

@@ -303,12 +303,18 @@ create table destination_copies (
     video_id text not null,
     clip_id text not null,
     revision integer not null,
-    state text not null check (state in ('written', 'failed')),
+    state text not null check (state in ('pending', 'written', 'failed')),
+    attempts integer not null default 0,
+    next_attempt_at timestamptz,
     error text,
     at timestamptz not null default now(),
     primary key (destination_id, video_id, clip_id, revision),
+    check ((state = 'pending') = (next_attempt_at is not null)),
     foreign key (tenant_id, video_id) references videos (tenant_id, id) on delete cascade
 );
+create index on destination_copies (next_attempt_at) where state = 'pending';
+create index on destination_copies (tenant_id, video_id);
+comment on column destination_copies.revision is 'the edit that the clip shows, 0 for none';
 
 create table usage_entries (
     tenant_id text not null references tenants,
@@ -415,6 +421,7 @@ grant select on attempts, asset_results, progress, clips, clip_candidates, lease
 grant delete on leases to clip_platform_api;
 grant select, insert on events, audit_events to clip_platform_api;
 grant select, insert, update on webhook_deliveries to clip_platform_api;
+grant update on destination_copies to clip_platform_api;
 
 grant select on tenants, asset_results, clips, destinations, webhook_endpoints, upload_parts to clip_platform_worker;
 grant select, update on videos, upload_sessions, events, destinations, webhook_endpoints to clip_platform_worker;
@@ -437,7 +444,10 @@ create policy sensors_admit_edits on videos for update to clip_platform_sensors
 
 # Looking a thing up before its tenant is known, and noticing work across tenants: functions of the owner that answer
 # with ids and nothing that a tenant wrote.
-_OWNER_READS = ("api_tokens", "members", "events", "upload_sessions", "audit_events", "audit_exports", "tenants")
+_OWNER_READS = (
+    *("api_tokens", "members", "events", "upload_sessions", "audit_events", "audit_exports", "tenants"),
+    *("destinations", "destination_copies"),
+)
 _FUNCTIONS = """
 create function token_by_hash(hash bytea)
     returns table (token_id text, tenant_id text, role text, scopes text[], expires_at timestamptz,
@@ -491,6 +501,12 @@ create function audits_to_export(most integer) returns table (tenant_id text)
             > coalesce((select max(last_sequence) from public.audit_exports e where e.tenant_id = t.tenant_id), 0)
         order by t.tenant_id limit most';
 
+create function copies_to_make(moment timestamptz, most integer) returns table (tenant_id text)
+    language sql stable security definer set search_path = pg_catalog, pg_temp
+    as 'select distinct c.tenant_id from public.destination_copies c
+        join public.destinations d on d.destination_id = c.destination_id
+        where c.state = ''pending'' and c.next_attempt_at <= moment and d.enabled limit most';
+
 create function operator_videos(of_state text, before_id text, most integer)
     returns table (video_id text, tenant_id text, state text, attempt integer, failures integer, error_class text,
         updated_at timestamptz)
@@ -516,6 +532,7 @@ _MAY_CALL = {
     "uploads_to_expire(integer)": "clip_platform_worker",
     "events_to_dispatch(integer)": "clip_platform_worker",
     "audits_to_export(integer)": "clip_platform_worker",
+    "copies_to_make(timestamptz, integer)": "clip_platform_worker",
     "tenant_of_video(text)": "clip_platform_api, clip_platform_worker",
 }
 
