@@ -53,14 +53,14 @@ def find(session: TenantSession, public_id: str) -> ShownClip:
         NotFound.
     """
     video_id, clip_id = split_id(public_id)
-    video = videos.find(session.connection, video_id)
     row = clips.find(session.connection, video_id, clip_id)
+    video = videos.find(session.connection, video_id)
     return _shown(video, row, edit_of(session, video_id, clip_id))
 
 
 def locked(session: TenantSession, public_id: str) -> ShownClip:
     """As `find`; nobody else edits the video's clips, and no run publishes them, until the transaction ends."""
-    videos.locked(session.connection, split_id(public_id)[0])
+    videos.locked(session.connection, find(session, public_id).video_id)
     return find(session, public_id)
 
 
@@ -95,11 +95,10 @@ def remove(session: TenantSession, public_id: str) -> bool:
         NotFound.
     """
     video_id, clip_id = split_id(public_id)
-    videos.find(session.connection, video_id)
-    videos.locked(session.connection, video_id)
     edit = edit_of(session, video_id, clip_id)
     if edit is not None and edit.removed:
         return False
+    locked(session, public_id)
     edits.remove(session.connection, video_id, clip_id)
     return True
 

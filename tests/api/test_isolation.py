@@ -150,7 +150,7 @@ def test_what_another_has_and_what_nobody_has_are_answered_alike(
         answer = operation.send(stranger, globex, ids)
         count()
         words = answer.text.replace(answer.headers["x-request-id"], "")
-        for known in ids.values():
+        for known in sorted(ids.values(), key=len, reverse=True):  # an id may be part of another
             words = words.replace(known, "ID")
         answers.append((answer.status_code, words, sorted(answer.headers.keys()), statements))
 
