@@ -33,7 +33,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             url=settings.store_url,
             master_key=settings.master_key_address,
             keys_url=settings.key_store_url,
-            make_master=settings.master_key is None,
+            make_master=settings.makes_master_key,
         ),
         scratch=str(settings.scratch_folder),
         max_upload_bytes=settings.max_upload_bytes,

@@ -126,6 +126,12 @@ class Settings(BaseSettings):
         return self.master_key or (self.home.absolute() / "master-key" / "keyset.json").as_uri()
 
     @property
+    def makes_master_key(self) -> bool:
+        """Whether a missing master key is made: on one machine of its own. Where a server is named there may be several
+        machines, and each would make another one."""
+        return self.master_key is None and self.database_host is None
+
+    @property
     def key_store_url(self) -> str:
         return self.keys_url or (self.home.absolute() / "keys").as_uri()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from clip_platform.database import roles
 from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import EmbeddedPostgres
+from clip_platform.encryption.opening import ensure_master
 from clip_platform.errors import InvalidSetting, StorageFull
 from clip_platform.settings import Settings
 
@@ -52,6 +53,7 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
     home = settings.home.absolute()
     dagster_home, logs = home / "dagster", home / "logs"
     _prepare(home, (dagster_home, logs, home / "objects", home / "scratch"))
+    ensure_master(settings)
     with _only_our_connection_settings(), EmbeddedPostgres(home).running() as server:
         migrate(server.url(roles.OWNER, roles.APPLICATION_DATABASE))
         shared = {

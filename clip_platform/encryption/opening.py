@@ -9,12 +9,18 @@ from clip_platform.settings import Settings
 
 
 def open_keys(settings: Settings, on_use: OnUse | None = None) -> Keys:
-    """The keys at the configured addresses; the defaults in `home` are made when missing.
+    """The keys at the configured addresses.
 
     Raises:
         InvalidSetting: an address cannot be used.
     """
-    return keys_at(settings.master_key_address, settings.key_store_url, on_use, make=settings.master_key is None)
+    return keys_at(settings.master_key_address, settings.key_store_url, on_use, make=settings.makes_master_key)
+
+
+def ensure_master(settings: Settings) -> None:
+    """Makes a missing master key where that is allowed, before processes are started that may not."""
+    if settings.makes_master_key:
+        open_master_key(settings.master_key_address, make=True)
 
 
 def keys_at(master_key: str, key_store_url: str, on_use: OnUse | None = None, *, make: bool = False) -> Keys:

@@ -18,6 +18,7 @@ from clip_platform.api.services import Services
 from clip_platform.database import roles
 from clip_platform.database import tokens as api_tokens
 from clip_platform.database.connection import Database
+from clip_platform.encryption.opening import ensure_master
 from clip_platform.settings import Settings
 from tests.conftest import MigratedServer
 
@@ -43,7 +44,7 @@ def api_settings(migrated_server: MigratedServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def services(api_settings: Settings, database: Database) -> Iterator[Services]:  # noqa: ARG001
     """What routes use; tenants `acme` and `globex` are there."""
-    (api_settings.home).mkdir()
+    ensure_master(Settings(home=api_settings.home))
     with open_services(api_settings) as opened:
         yield opened
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from clip_platform.database import events, outbox, roles
 from clip_platform.database.connection import Database
 from clip_platform.encryption.columns import ColumnCipher
+from clip_platform.encryption.opening import ensure_master
 from clip_platform.identifiers import new_ulid
 from clip_platform.network.addresses import Allowed
 from clip_platform.network.http import outbound
@@ -35,6 +36,7 @@ def worker_settings(migrated_server: MigratedServer, tmp_path: Path) -> Settings
     """Of a worker on the session's server that may send to loopback."""
     server = migrated_server.server
     (tmp_path / "home").mkdir()
+    ensure_master(Settings(home=tmp_path / "home"))
     return Settings(
         home=tmp_path / "home",
         database_host=server.host,
