@@ -13,8 +13,10 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.concurrency import iterate_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
+from clip_platform.api.requests import SLOWEST_BODY_BYTES_A_S
 from clip_platform.errors import Conflict, CorruptArtifact, Forbidden, InvalidInput, NotFound
 from clip_platform.storage.objects import ObjectStore
 from clip_platform.storage.parts.local import LocalPartStore
@@ -23,6 +25,7 @@ router = APIRouter(prefix="/objects", include_in_schema=False)
 
 _PARTS_AT_ONCE = 8
 """Each holds a part in memory."""
+_SHORTEST_DEADLINE_S = 30.0
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _CHUNK_BYTES = 1024 * 1024
 
@@ -37,7 +40,7 @@ async def put_part(request: Request, upload_id: str, number: int) -> Response:
     if request.headers.get("content-length") != query["size"]:
         raise Forbidden(f"Content-Length must be {query['size']}, for which this address was given out")
     async with _room(request):
-        plain = await _body(request, int(query["size"]))
+        plain = await _in_time(request, int(query["size"]))
         await to_thread.run_sync(store.receive, upload_id, number, plain, query["md5"])
     return Response(headers={"ETag": f'"{query["md5"]}"'})
 
@@ -83,6 +86,15 @@ def _part_store(request: Request) -> LocalPartStore:
     if not isinstance(store, LocalPartStore):
         raise NotFound("this installation's object store takes and serves files itself")
     return store
+
+
+async def _in_time(request: Request, size_bytes: int) -> memoryview:
+    """A sender that trickles must not keep its place in the room from the others."""
+    try:
+        async with asyncio.timeout(_SHORTEST_DEADLINE_S + size_bytes / SLOWEST_BODY_BYTES_A_S):
+            return await _body(request, size_bytes)
+    except TimeoutError as error:
+        raise HTTPException(408, "the part came too slowly; send it again") from error
 
 
 async def _body(request: Request, size_bytes: int) -> memoryview:

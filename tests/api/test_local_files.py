@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from clip_platform.api import local_files
 from clip_platform.api.services import Services
 from clip_platform.encryption.streams import PART_BYTES
 from clip_platform.errors import ChecksumMismatch, Conflict, LimitExceeded, UploadExpired
@@ -99,6 +103,7 @@ def test_a_corrupt_part_is_refused_and_leaves_nothing(client: TestClient, store:
         {"expires": "99999999999"},
         {"signature": "0" * 64},
         {"signature": ""},
+        {"signature": "\u0661" * 64},
     ],
 )
 def test_a_changed_address_takes_nothing(
@@ -262,3 +267,24 @@ def test_a_files_name_cannot_change_the_answers_headers(
 
 def test_a_file_that_is_gone_is_not_found(client: TestClient, store: LocalPartStore):
     assert client.get(store.sign_download("acme/videos/v/clips/gone", "a", "video/mp4", 60)).status_code == 404
+
+
+def test_parts_that_trickle_are_cut_off_and_the_next_one_is_taken(
+    app: FastAPI, store: LocalPartStore, upload_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(local_files, "_SHORTEST_DEADLINE_S", 0.5)
+    monkeypatch.setattr(local_files, "SLOWEST_BODY_BYTES_A_S", 10 * PART_BYTES)
+    signed = store.sign_parts(KEY, upload_id, PARTS, 60)[1]
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for byte in CUT[1]:
+            yield bytes([byte])
+            await asyncio.sleep(0.3)
+
+    async def send() -> tuple[list[int], int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as sender:
+            slow = [sender.put(signed.url, content=trickle(), headers=dict(signed.headers)) for _ in range(8)]
+            cut_off = [answer.status_code for answer in await asyncio.gather(*slow)]
+            return cut_off, (await sender.put(signed.url, content=CUT[1], headers=dict(signed.headers))).status_code
+
+    assert asyncio.run(send()) == ([408] * 8, 200)
