@@ -63,11 +63,14 @@ def expect_permitted(host: str, addresses: list[Address], allowed: Allowed) -> N
 def _parsed(text: str) -> httpx.URL:
     if len(text) > MAX_URL_CHARACTERS:
         raise UnsafeAddress(f"the URL has {len(text)} characters; at most {MAX_URL_CHARACTERS} are taken")
+    if not text.isprintable():
+        raise UnsafeAddress("the URL has characters that are not shown, or turn others around; percent-encode them")
     try:
         url = httpx.URL(text)
+        host = url.host  # decoded only here: of `xn--` nothing is left
     except (httpx.InvalidURL, ValueError) as error:
         raise UnsafeAddress(f"this is no URL ({error}); give one that begins with https://") from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not host:
         raise UnsafeAddress(f"a URL with scheme {url.scheme!r} is not taken; give one that begins with https://")
     if _HOST.fullmatch(url.raw_host) is None:
         raise UnsafeAddress(f"{url.host!r} is no host's name; give one of letters, digits, dots and hyphens")

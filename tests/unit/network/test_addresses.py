@@ -112,3 +112,9 @@ def test_a_url_that_can_be_seen_to_be_unsafe_is_refused_before_anything_is_conne
 def test_what_is_refused_elsewhere_may_be_said_of_an_allowed_network() -> None:
     assert expect_safe_url("http://127.0.0.1:8080/hook", Allowed.parse("127.0.0.1")).port == 8080
     assert expect_safe_url("https://example.com:443/hook", Allowed()).host == "example.com"
+
+
+@pytest.mark.parametrize("url", ["https://xn--/", "https://example.com/\u202egpj.exe", "https://example.com/\u200b"])
+def test_a_url_that_cannot_be_read_or_shown_is_refused(url: str) -> None:
+    with pytest.raises(UnsafeAddress):
+        expect_safe_url(url, Allowed())
