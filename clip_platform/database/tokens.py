@@ -66,9 +66,15 @@ _TOUCH = text("""
 _REVOKE = text(f"""
     update api_tokens set revoked_at = coalesce(revoked_at, now()) where token_id = :token_id
     returning {_COLUMNS}""")  # noqa: S608
+# A personal token's own personal tokens are the same person's, also where the one between them is over.
 _REVOKE_PERSONAL = text("""
+    with recursive theirs (token_id) as (
+        select token_id from api_tokens where created_by = :created_by and kind = 'personal'
+        union
+        select made.token_id from theirs
+            join api_tokens as made on made.created_by = 'token:' || theirs.token_id and made.kind = 'personal')
     update api_tokens set revoked_at = now()
-    where created_by = :created_by and kind = 'personal' and revoked_at is null and role = any(:roles)
+    where token_id in (select token_id from theirs) and revoked_at is null and role = any(:roles)
     returning token_id""")
 _PAGE = text(f"""
     select {_COLUMNS} from api_tokens
@@ -141,7 +147,7 @@ def revoke(connection: Connection, token_id: str) -> TokenRow:
 
 
 def revoke_personal(connection: Connection, created_by: str, roles: Sequence[str]) -> list[str]:
-    """Ends the personal tokens of these roles that someone made; their ids."""
+    """Ends the personal tokens of these roles that someone made, also by way of another of them; their ids."""
     values = {"created_by": created_by, "roles": list(roles)}
     return sorted(connection.execute(_REVOKE_PERSONAL, values).scalars())
 

@@ -114,6 +114,7 @@ def test_of_two_owners_removed_at_once_one_remains(as_: As):
         {"role": "operator"},
         {"email": "no address"},
         {"email": "a\u0000@b"},
+        {"email": "a\u202e@b"},
         {"subject": ""},
         {"subject": "a\u202eb"},
         {"tenant_id": "globex"},
@@ -162,6 +163,25 @@ def test_personal_tokens_end_with_the_membership_and_with_a_role_that_was_above(
     assert after_lowering == {("personal", "viewer"), ("service", "owner")}
     assert after_removal == {("service", "owner")}
     assert answer.status_code == 403
+
+
+def test_a_personal_token_made_with_a_personal_token_ends_with_the_membership_too(services: Services):
+    with Issuer().running() as issuer, client_of(services, issuer) as client:
+        root = bearer(issuer, "root", OWNERS)
+        made = {
+            name: add(client, name, "editor", issuer=issuer.url, headers=root).json()["id"] for name in ("ada", "bob")
+        }
+        first = token(client, bearer(issuer, "ada"), kind="personal", role="editor")
+        second = token(client, {"Authorization": f"Bearer {first}"}, kind="personal", role="editor")
+        third = token(client, {"Authorization": f"Bearer {second}"}, kind="personal")
+        of_bob = token(client, bearer(issuer, "bob"), kind="personal")
+        before = [works(client, secret) for secret in (first, second, third, of_bob)]
+
+        client.delete(f"/v1/members/{made['ada']}", headers=root)
+        after = [works(client, secret) for secret in (first, second, third, of_bob)]
+
+    assert before == [True, True, True, True]
+    assert after == [False, False, False, True]
 
 
 OWNERS = ("clip-platform:acme:owner",)

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from clip_platform.api.access import TenantSession, owner, viewer
 from clip_platform.api.entity_tags import IfMatch, set_etag
 from clip_platform.api.idempotency import Once
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.principals import RANK, Role
-from clip_platform.api.text import plain_text
+from clip_platform.api.text import normalised, plain_text
 from clip_platform.api.transactions import Transacted
 from clip_platform.database import members, tokens
 
@@ -22,7 +22,11 @@ router = APIRouter(prefix="/v1/members", route_class=Transacted, tags=["members"
 Owning = Annotated[TenantSession, owner("members")]
 MemberId = Annotated[str, Path(pattern=r"^mem_[0-9A-HJKMNP-TV-Z]{26}$")]
 MemberRole = Literal["owner", "editor", "viewer"]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max_length=254)]
+Email = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$", max_length=254),
+    AfterValidator(normalised),
+]
 
 
 class NewMember(BaseModel):
