@@ -93,7 +93,7 @@ class FeedbackReport(BaseModel):
 class FeedbackLine(FeedbackReport):
     """One line of an import."""
 
-    clip_id: Annotated[str, StringConstraints(min_length=3, max_length=200)]
+    clip_id: Annotated[str, StringConstraints(min_length=3, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 def report_of(said: FeedbackReport, clip: ClipKey, facts: ReportedClip, counting: FeedbackRow | None = None) -> Report:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from clip_platform.api.services import Services
 from clip_platform.database.connection import Database
 from tests.api.published import Published, publish
+from tests.conftest import MigratedServer
 
 As = Callable[..., TestClient]
 VIEWS = {"platform": "tiktok", "day": "2026-01-05", "views": 10, "watched_s": 200.0}
@@ -253,3 +257,39 @@ def test_errors_of_a_large_file_are_a_bounded_list_and_its_lines_are_added_in_ba
     result = imported(as_("acme"), "\n".join(good + ["nonsense"] * 150))
 
     assert (result["taken"], result["invalid"], len(result["errors"])) == (1200, 150, 100)
+
+
+@pytest.mark.parametrize("character", ["\0", "\u202e"])
+def test_a_character_that_no_id_has_spoils_its_line_only(as_: As, talk: Published, character: str) -> None:
+    client, good = as_("acme"), {"clip_id": talk.clip_id, **VIEWS}
+    bad = {**good, "clip_id": talk.clip_id + character}
+
+    by_json = imported(client, "\n".join(map(json.dumps, [bad, good])))
+    by_csv = imported(client, f"clip_id,decision,report_key\n{bad['clip_id']},accepted,k\n", CSV)
+
+    assert [(error["line"], by_json["taken"]) for error in by_json["errors"]] == [(1, 1)]
+    assert by_csv["invalid"] == 1
+
+
+def test_imports_that_wait_leave_room_for_everybody_else(
+    app: FastAPI, tokens: Callable[..., str], talk: Published, empty_database: MigratedServer
+) -> None:
+    line = json.dumps({"clip_id": talk.clip_id, **VIEWS, "report_key": "r"})
+    mine, others = ({"Authorization": f"Bearer {tokens(tenant)}"} for tenant in ("acme", "globex"))
+
+    with TestClient(app) as client, ThreadPoolExecutor(20) as pool:
+        with empty_database.superuser() as other, other.transaction():
+            other.execute("select from videos where id = %s for update", [talk.video_id])
+            imports = [
+                pool.submit(client.post, "/v1/feedback/import", content=line, headers=mine | NDJSON) for _ in range(20)
+            ]
+            time.sleep(1.0)
+            began = time.monotonic()
+            answer = client.get("/v1/account", headers=others)
+            waited_s = time.monotonic() - began
+        done = [one.result().json() for one in imports]
+
+    assert answer.status_code == 200
+    assert waited_s < 5
+    assert sum(one["taken"] for one in done) == 1
+    assert sum(one["repeated"] for one in done) == 19

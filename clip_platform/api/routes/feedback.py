@@ -6,6 +6,7 @@ import tempfile
 from datetime import date, datetime
 from typing import IO, Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +27,8 @@ from clip_platform.errors import IdempotencyMismatch, InvalidInput, NotFound
 router = APIRouter(prefix="/v1", tags=["feedback"], route_class=Transacted)
 
 _IN_MEMORY_BYTES = 1024**2
+_IMPORTS_AT_ONCE = 2
+"""Each takes a thread and a connection to the database for as long as its file is; the others wait their turn."""
 _MEDIA_TYPES = ("application/x-ndjson", "text/csv")
 _BODY = {
     "requestBody": {
@@ -109,7 +112,15 @@ async def import_feedback(
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
         async for chunk in request.stream():
             await run_in_threadpool(file.write, chunk)
-        return await run_in_threadpool(_imported, sender, file, media_type)
+        return await to_thread.run_sync(_imported, sender, file, media_type, limiter=_room(request))
+
+
+def _room(request: Request) -> CapacityLimiter:
+    state = request.app.state
+    if not hasattr(state, "import_room"):
+        state.import_room = CapacityLimiter(_IMPORTS_AT_ONCE)
+    room: CapacityLimiter = state.import_room
+    return room
 
 
 def _imported(sender: Caller, file: IO[bytes], media_type: str) -> ImportResult:
