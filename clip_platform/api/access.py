@@ -17,7 +17,8 @@ from clip_platform.database import audit, tenants
 from clip_platform.database.connection import enter_tenant
 from clip_platform.errors import Forbidden, TransientError, Unauthenticated
 
-_READING = ("GET", "HEAD")
+_ADDING = ("POST", "PUT", "PATCH")
+"""What an account that is being closed may not do any more; to revoke a token that leaked it may."""
 
 
 class TenantSession:
@@ -87,7 +88,7 @@ class TenantSession:
             _expect(principal, self._role, self._scope)
             if not principal.actor.startswith("token:"):  # a token's look-up has entered it
                 enter_tenant(connection, principal.tenant_id)
-            if request.method not in _READING and self._role is not Role.OPERATOR:
+            if request.method in _ADDING and self._role is not Role.OPERATOR:
                 tenants.expect_open(connection)
             self._principal, self._connection = principal, connection
             try:

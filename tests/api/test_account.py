@@ -80,7 +80,8 @@ def test_closing_has_a_deadline_of_a_day_and_is_asked_for_once(as_: As):
 def test_a_closing_account_is_read_and_not_written(as_: As):
     owner, other = as_("acme"), as_("globex")
     token = {"name": "x", "expires_at": (datetime.now().astimezone() + timedelta(days=1)).isoformat()}
-    assert owner.post("/v1/tokens", json=token).status_code == 201
+    leaked = owner.post("/v1/tokens", json=token)
+    assert leaked.status_code == 201
 
     owner.post("/v1/erasure-requests")
 
@@ -93,4 +94,5 @@ def test_a_closing_account_is_read_and_not_written(as_: As):
     assert {answer.json()["type"] for answer in refused} == {"urn:clip-platform:problem:account-closing"}
     assert owner.get("/v1/account").json()["closing_at"] is not None
     assert owner.get("/v1/audit-events").status_code == 200
+    assert owner.delete(f"/v1/tokens/{leaked.json()['id']}").status_code == 204
     assert other.post("/v1/tokens", json=token).status_code == 201
