@@ -33,7 +33,7 @@ from clip_platform.settings import Settings
 LEAST_SHARE, PAGES_LIMIT = 0.20, 1.5
 VIDEOS, PAGE, LATE_PAGE = 1_000_000, 50, 5_000
 ROUNDS = 5
-_TENANT = "bench"
+TENANT = "bench"
 # Ids as new_ulid makes them sort by time; here the number is the time.
 _FILL = """
 insert into videos (id, tenant_id, name, source_key, source_sha256, source_size_bytes, preferences, state, content_type,
@@ -57,14 +57,14 @@ def measure(folder: Path, videos: int = VIDEOS) -> list[Ratio]:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     settings = Settings(home=home)
-    with running_machine(settings) as machine, _api(machine, home, videos) as api:
+    with running_machine(settings) as machine, serving_api(machine, home, videos) as api:
         ratios = [_one_video(api, home, videos), _pages(api, videos)]
     shutil.rmtree(home)
     return ratios
 
 
 def _one_video(api: Served, home: Path, videos: int) -> Ratio:
-    path = f"/v1/videos/{_video_id(videos // 2)}"
+    path = f"/v1/videos/{video_id(videos // 2)}"
     body_file = home / "body"
     body_file.write_bytes(body_of(api.port, path, dict(api.headers)))
     with _server([sys.executable, "-m", "benchmarks.bare_route", str(body_file)], {}) as port:
@@ -76,7 +76,7 @@ def _one_video(api: Served, home: Path, videos: int) -> Ratio:
 
 
 def _pages(api: Served, videos: int) -> Ratio:
-    before = _video_id(videos - PAGE * (min(LATE_PAGE, videos // PAGE) - 1) + 1)
+    before = video_id(videos - PAGE * (min(LATE_PAGE, videos // PAGE) - 1) + 1)
     first = f"/v1/videos?limit={PAGE}"
     late = f"{first}&cursor={cursor_of({'id': before})}"
     rates = _in_turns(lambda: api.rate(first), lambda: api.rate(late))
@@ -94,29 +94,31 @@ def _each_ms(rates: list[tuple[float, float]], which: int) -> float:
     return round(8000 / statistics.median(rate[which] for rate in rates), 2)
 
 
-def _video_id(number: int) -> str:
+def video_id(number: int) -> str:
     return f"01{number:024d}"
 
 
 @contextmanager
-def _api(machine: Machine, home: Path, videos: int) -> Iterator[Served]:
+def serving_api(machine: Machine, home: Path, videos: int, more: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """`more`: variables of the API's environment."""
     door = Database(machine.database_url)
-    tenants.ensure(door, _TENANT, "Bench")
+    tenants.ensure(door, TENANT, "Bench")
     door.close()
-    with psycopg.connect(_superuser(home, machine), autocommit=True) as connection:
-        connection.execute(_FILL, {"t": _TENANT, "videos": videos})
+    with psycopg.connect(superuser_url(home, machine), autocommit=True) as connection:
+        connection.execute(_FILL, {"t": TENANT, "videos": videos})
         connection.execute("vacuum analyze videos")
     variables = {
         **machine.api_variables,
         "CLIP_PLATFORM_RATE_LIMIT_PER_TOKEN": "10000000/minute",
         "CLIP_PLATFORM_RATE_LIMIT_PER_TENANT": "10000000/minute",
         "CLIP_PLATFORM_LOG_LEVEL": "WARNING",
+        **(more or {}),
     }
     with _server([sys.executable, "-m", "clip_platform", "api"], variables) as port:
         yield Served(port, {"Authorization": f"Bearer {_token(machine)}"})
 
 
-def _superuser(home: Path, machine: Machine) -> str:
+def superuser_url(home: Path, machine: Machine) -> str:
     password = json.loads((home / "postgres" / "passwords.json").read_text())["postgres"]
     return f"postgresql://postgres:{password}@127.0.0.1:{machine.database_port}/{roles.APPLICATION_DATABASE}"
 
@@ -127,7 +129,7 @@ def _token(machine: Machine) -> str:
     door = Database(
         f"postgresql+psycopg://{roles.API}:{password}@127.0.0.1:{machine.database_port}/{roles.APPLICATION_DATABASE}"
     )
-    with door.tenant_transaction(_TENANT) as connection:
+    with door.tenant_transaction(TENANT) as connection:
         until = datetime.now(UTC) + timedelta(days=1)
         _, secret = tokens.create(
             connection, name="bench", kind="service", role="owner", scopes=["*"], created_by="bench", expires_at=until
