@@ -34,6 +34,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             master_key=settings.master_key_address,
             keys_url=settings.key_store_url,
             make_master=settings.makes_master_key,
+            kms_key=settings.s3_kms_key,
         ),
         scratch=str(settings.scratch_folder),
         max_upload_bytes=settings.max_upload_bytes,

@@ -37,7 +37,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         yield Services(
             settings=settings,
             database=database,
-            object_store=open_store(settings.store_url, keys.tenants),
+            object_store=open_store(settings.store_url, keys.tenants, kms_key=settings.s3_kms_key),
             part_store=open_part_store(settings, keys),
             columns=keys.columns,
             rate_limits=RateLimits(settings),

@@ -69,7 +69,7 @@ def process_file(file: Path, preferences: Preferences, out: Path | None, *, reco
     check_destination(folder)
     with running_machine(settings) as machine:
         database = Database(machine.database_url)
-        store = open_store(machine.object_store_url, open_keys(settings).tenants)
+        store = open_store(machine.object_store_url, open_keys(settings).tenants, kms_key=settings.s3_kms_key)
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
         with _leased(machine, database, video) as run:
             # only now: another run may have been at work with other preferences

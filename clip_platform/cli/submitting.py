@@ -29,7 +29,7 @@ def submit_file(file: Path, preferences: Preferences) -> int:
     probe(file, settings.upload_limits)
     with running_machine(settings) as machine:
         database = Database(machine.database_url)
-        store = open_store(machine.object_store_url, open_keys(settings).tenants)
+        store = open_store(machine.object_store_url, open_keys(settings).tenants, kms_key=settings.s3_kms_key)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
         _refuse_if_worked_on(database, video.video_id)
         videos.set_preferences(database, LOCAL_TENANT, video.video_id, preferences.as_mapping())

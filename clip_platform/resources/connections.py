@@ -39,16 +39,20 @@ class DatabaseResource(dg.ConfigurableResource):
 
 
 class ObjectStoreResource(dg.ConfigurableResource):
-    """Where bytes are: `file:///folder`, `s3://bucket/prefix` or `az://container/prefix`; and the keys they are sealed
-    with: the master's address and the store of wrapped keys. `make_master`: where it may be made when missing."""
+    """Where bytes are, `file:///folder`, `s3://bucket/prefix` or `az://container/prefix`, and what seals them.
+
+    `master_key` is the master's address, `keys_url` the store of wrapped keys, `make_master` whether a missing master
+    may be made; `kms_key` is a tenant's in S3, for what is not sealed.
+    """
 
     url: str
     master_key: str
     keys_url: str
     make_master: bool = False
+    kms_key: str | None = None
 
     def get(self) -> ObjectStore:
-        return store_at(self.url, self.master_key, self.keys_url, self.make_master)
+        return store_at(self.url, self.master_key, self.keys_url, self.make_master, self.kms_key)
 
 
 @cache
@@ -59,8 +63,8 @@ def database_at(url: str) -> Database:
 
 
 @cache
-def store_at(url: str, master_key: str, keys_url: str, make_master: bool) -> ObjectStore:
+def store_at(url: str, master_key: str, keys_url: str, make_master: bool, kms_key: str | None) -> ObjectStore:
     from clip_platform.encryption.opening import keys_at
     from clip_platform.storage.objects import open_store
 
-    return open_store(url, keys_at(master_key, keys_url, make=make_master).tenants)
+    return open_store(url, keys_at(master_key, keys_url, make=make_master).tenants, kms_key=kms_key)

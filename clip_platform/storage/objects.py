@@ -8,8 +8,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -39,10 +40,11 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,199}")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
 
 
-def open_store(url: str, keys: TenantKeys | None = None) -> ObjectStore:
+def open_store(url: str, keys: TenantKeys | None = None, *, kms_key: str | None = None) -> ObjectStore:
     """A store at `file:///folder` (made when missing), `s3://bucket/prefix` or `az://container/prefix`.
 
-    With tenants' keys its objects are sealed as `storage.sealing` says; without, none are.
+    With tenants' keys its objects are sealed as `storage.sealing` says; without, none are. `kms_key` is a tenant's, that
+    S3 encrypts the others with, `alias/clips-{tenant}` say; None leaves that to the bucket.
 
     S3 and Azure take region, account and credentials from their usual environment variables.
 
@@ -53,7 +55,7 @@ def open_store(url: str, keys: TenantKeys | None = None) -> ObjectStore:
         return _open_folder(url, keys)
     sealing = None if keys is None else Sealing(keys, store_encrypts=True)
     try:
-        return ObjectStore(_remote(url), sealing=sealing)
+        return ObjectStore(_remote(url), sealing=sealing, writer=_writer(url, kms_key))
     except (BaseError, ValueError) as error:
         raise InvalidSetting(
             f"object store {url!r} cannot be opened: {_first_line(error)}; give file:///folder, s3://bucket/prefix or "
@@ -62,11 +64,21 @@ def open_store(url: str, keys: TenantKeys | None = None) -> ObjectStore:
         ) from error
 
 
-def _remote(url: str) -> Backend:
+def _writer(url: str, kms_key: str | None) -> Callable[[str], Backend] | None:
+    """By tenant, since obstore takes a key for all that a store writes."""
+    if kms_key is None or not url.startswith("s3:"):
+        return None
+    return cache(lambda tenant_id: _remote(url, kms_key.replace("{tenant}", tenant_id)))
+
+
+def _remote(url: str, kms_key: str | None = None) -> Backend:
     """Plain http is for stores on this machine only."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL" if url.startswith("s3:") else "AZURE_STORAGE_ENDPOINT", "")
     on_this_machine = urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
-    return from_url(url, client_options={"allow_http": on_this_machine})
+    encryption: dict[str, Any] = {}
+    if kms_key is not None:
+        encryption = {"server_side_encryption": "aws:kms", "sse_kms_key_id": kms_key}
+    return from_url(url, client_options={"allow_http": on_this_machine}, **encryption)
 
 
 def folder_of(url: str) -> Path:
@@ -99,8 +111,16 @@ class ObjectStore:
     at least two plain segments, the tenant's id first.
     """
 
-    def __init__(self, backend: Backend, *, folder: Path | None = None, sealing: Sealing | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        folder: Path | None = None,
+        sealing: Sealing | None = None,
+        writer: Callable[[str], Backend] | None = None,
+    ) -> None:
         self._backend = backend
+        self._writer = writer
         self._folder = folder
         self._sealing = sealing
         self._verified: set[tuple[object, ...]] = set()
@@ -115,14 +135,14 @@ class ObjectStore:
         with _translated(key):
             chunks = digest.over(_chunks_of(path))
             sealed = chunks if cipher is None else _sealed(cipher, key, path, chunks)
-            obstore.put(self._backend, key, sealed, chunk_size=2 * _CHUNK_BYTES)
+            obstore.put(self._backend_for(key, cipher), key, sealed, chunk_size=2 * _CHUNK_BYTES)
         return StoredObject(key, digest.hex, digest.size_bytes)
 
     def put_bytes(self, key: str, data: bytes) -> StoredObject:
         cipher = self._cipher_for(checked_key(key))
         with _translated(key):
             lies = data if cipher is None else b"".join(cipher.seal(key, len(data), iter([data])))
-            obstore.put(self._backend, key, lies)
+            obstore.put(self._backend_for(key, cipher), key, lies)
         return StoredObject(key, hashlib.sha256(data).hexdigest(), len(data))
 
     def get_bytes(self, stored: StoredObject) -> bytes:
@@ -199,6 +219,10 @@ class ObjectStore:
                 pass
             _expect(stored, digest.hex, digest.size_bytes)
             self._verified.add(seen)
+
+    def _backend_for(self, key: str, cipher: StreamCipher | None) -> Backend:
+        """What is not sealed is written with its tenant's key of the store."""
+        return self._backend if cipher is not None or self._writer is None else self._writer(key.split("/")[0])
 
     def _cipher_for(self, key: str) -> StreamCipher | None:
         return None if self._sealing is None else self._sealing.cipher_for(key)

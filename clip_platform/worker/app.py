@@ -59,7 +59,10 @@ def open_worker(settings: Settings) -> Iterator[WorkerServices]:
     database = Database(url)
     audit = settings.audit_store_url
     try:
-        object_store, part_store = open_store(settings.store_url, keys.tenants), open_part_store(settings, keys)
+        object_store, part_store = (
+            open_store(settings.store_url, keys.tenants, kms_key=settings.s3_kms_key),
+            open_part_store(settings, keys),
+        )
         yield WorkerServices(
             database_url=url,
             database=database,

@@ -57,7 +57,12 @@ PARTS = [part(number, data) for number, data in enumerate(CUT, 1)]
 
 def opened(kind: str, settings: Settings) -> Stores:
     keys = keys_at(settings.master_key_address, settings.key_store_url, make=True)
-    return Stores(kind, open_part_store(settings, keys), open_store(settings.store_url, keys.tenants), keys)
+    return Stores(
+        kind,
+        open_part_store(settings, keys),
+        open_store(settings.store_url, keys.tenants, kms_key=settings.s3_kms_key),
+        keys,
+    )
 
 
 @pytest.fixture(params=KINDS)
@@ -264,3 +269,19 @@ def test_intermediates_are_sealed_wherever_they_lie(stores: Stores):
     stores.keys.tenants.erase("acme")
     with pytest.raises(CorruptArtifact):
         list(stores.objects.open_stream(key))
+
+
+@pytest.mark.parametrize("stores", ["s3 with a key per tenant"], indirect=True)
+def test_s3_encrypts_what_clients_fetch_with_their_tenants_key(stores: Stores, rgw: Rgw, send: Callable[..., int]):
+    assert send(1) == send(2) == 200
+    made = {tenant: f"{tenant}/videos/{new_ulid()}/clips/a.mp4" for tenant in ("acme", "globex")}
+    for key in made.values():
+        stores.objects.put_bytes(key, WHOLE)
+
+    bucket = rgw.client().list_buckets()["Buckets"][-1]["Name"]
+    found = {
+        tenant: rgw.client().head_object(Bucket=bucket, Key=f"pre/fix/{key}").get("SSEKMSKeyId")
+        for tenant, key in made.items()
+    }
+
+    assert found == {"acme": "alias/clips-acme", "globex": "alias/clips-globex"}
