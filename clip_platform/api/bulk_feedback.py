@@ -18,6 +18,8 @@ from clip_platform.database.feedback import ClipKey, Report
 from clip_platform.errors import InvalidInput
 
 LONGEST_LINE_BYTES = 64 * 1024
+MOST_LINES = 100_000
+"""Read in about half a minute; whoever waits for a request's answer does so for a minute and a half at most."""
 LINES_AT_ONCE = 500
 MOST_ERRORS = 100
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -47,7 +49,11 @@ class Imported:
 
 
 def ndjson_lines(file: IO[bytes]) -> Iterator[Line]:
-    """One JSON object a line; empty lines are passed over."""
+    """One JSON object a line; empty lines are passed over.
+
+    Raises:
+        InvalidInput: there are more than `MOST_LINES`; those before have been given.
+    """
     for number, raw in enumerate(_raw_lines(file), 1):
         if raw is None:
             yield Line(number, f"it is longer than {LONGEST_LINE_BYTES} bytes")
@@ -59,7 +65,7 @@ def csv_lines(file: IO[bytes]) -> Iterator[Line]:
     """RFC 4180 with a header; an empty cell is a missing value. Nothing in a cell is ever computed.
 
     Raises:
-        InvalidInput: the header is not understood.
+        InvalidInput: the header is not understood, or as `ndjson_lines`.
     """
     reader = csv.reader(_texts(file), strict=True)
     try:
@@ -173,7 +179,11 @@ def _texts(file: IO[bytes]) -> Iterator[str]:
 
 def _raw_lines(file: IO[bytes]) -> Iterator[bytes | None]:
     """None for a line that is too long."""
+    lines = 0
     while raw := file.readline(LONGEST_LINE_BYTES):
+        lines += 1
+        if lines > MOST_LINES:
+            raise InvalidInput(f"more than {MOST_LINES} lines came; those were taken, send the rest in another file")
         if raw.endswith(b"\n") or len(raw) < LONGEST_LINE_BYTES:
             yield raw
             continue

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from clip_platform.api import bulk_feedback
 from clip_platform.api.services import Services
 from clip_platform.database.connection import Database
 from tests.api.published import Published, publish
@@ -293,3 +294,22 @@ def test_imports_that_wait_leave_room_for_everybody_else(
     assert waited_s < 5
     assert sum(one["taken"] for one in done) == 1
     assert sum(one["repeated"] for one in done) == 19
+
+
+@pytest.mark.parametrize("headers", [NDJSON, CSV])
+def test_a_file_of_too_many_lines_is_refused_and_what_came_before_is_taken_and_in_the_audit_trail(
+    as_: As, talk: Published, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_feedback, "MOST_LINES", 3)
+    monkeypatch.setattr(bulk_feedback, "LINES_AT_ONCE", 1)
+    good = [json.dumps({"clip_id": talk.clip_id, **VIEWS, "report_key": f"r{n}"}) for n in range(4)]
+    rows = ["clip_id,decision,report_key", *(f"{talk.clip_id},accepted,r{n}" for n in range(4))]
+    client = as_("acme")
+
+    answer = client.post("/v1/feedback/import", content="\n".join(rows if headers is CSV else good), headers=headers)
+
+    taken = 2 if headers is CSV else 3
+    event = client.get("/v1/audit-events").json()["items"][0]
+    assert (answer.status_code, "more than 3 lines" in answer.json()["detail"]) == (400, True)
+    assert (event["action"], event["details"]["taken"]) == ("feedback.imported", taken)
+    assert len(listed(client, talk)) == taken

@@ -60,8 +60,11 @@ def start_script() -> Response:
 
 @router.get("/openapi.json")
 def document_for_the_page(request: Request) -> Any:
-    """The bundled viewer reads OpenAPI 3.0; `/openapi.json` is the document itself."""
-    return JSONResponse(as_openapi_3_0(describe(request.app)))
+    """The bundled viewer reads OpenAPI 3.0; `/openapi.json` is the document itself. Made once: anybody may ask."""
+    state = request.app.state
+    if not hasattr(state, "openapi_3_0"):
+        state.openapi_3_0 = JSONResponse(as_openapi_3_0(describe(request.app))).body
+    return Response(state.openapi_3_0, media_type="application/json")
 
 
 @router.get("/files/{name}")

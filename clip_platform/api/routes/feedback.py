@@ -98,14 +98,14 @@ def list_feedback(
     return page_of(found, limit, _feedback, lambda row: {"id": row.feedback_id})
 
 
-@router.post("/feedback/import", openapi_extra=_BODY, summary="Report by the file, NDJSON or CSV, up to 64 MiB")
+@router.post("/feedback/import", openapi_extra=_BODY, summary="Report by the file, NDJSON or CSV")
 async def import_feedback(
     sender: Annotated[Caller, caller(Role.EDITOR, "feedback")],
     request: Request,
     content_type: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> ImportResult:
-    """One report a line, as `add_feedback` takes them, with `clip_id`. Valid lines are taken, the others are listed; to
-    send a file again changes nothing."""
+    """One report a line, as `add_feedback` takes them, with `clip_id`; up to 100,000 lines and 64 MiB. Valid lines are
+    taken, the others are listed; to send a file again changes nothing."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in _MEDIA_TYPES:
         raise InvalidInput(f"Content-Type is {media_type[:80]!r}; send {' or '.join(_MEDIA_TYPES)}")
@@ -126,18 +126,29 @@ def _room(request: Request) -> CapacityLimiter:
 def _imported(sender: Caller, file: IO[bytes], media_type: str) -> ImportResult:
     file.seek(0)
     lines = bulk_feedback.csv_lines(file) if media_type == "text/csv" else bulk_feedback.ndjson_lines(file)
-    database, result = sender.services.database, Imported()
-    for batch in bulk_feedback.in_batches(lines):  # a transaction each: what was taken stays when the rest cannot be
-        with database.tenant_transaction(sender.tenant_id) as connection:
-            tenants.expect_open(connection)
-            bulk_feedback.take(connection, batch, sender.actor, result)
-    counts = {"taken": result.taken, "repeated": result.repeated, "invalid": result.invalid}
-    with database.tenant_transaction(sender.tenant_id) as connection:
-        audit.append(
-            connection, sender.tenant_id, sender.actor, "feedback.imported", "feedback", counts, sender.request_id
-        )
+    result = Imported()
+    try:
+        for batch in bulk_feedback.in_batches(lines):  # a transaction each: what was taken stays if the rest cannot be
+            with sender.services.database.tenant_transaction(sender.tenant_id) as connection:
+                tenants.expect_open(connection)
+                bulk_feedback.take(connection, batch, sender.actor, result)
+    finally:
+        _remember(sender, result)
     errors = [InvalidLine(line=line, message=message) for line, message in result.errors]
-    return ImportResult(**counts, errors=errors)
+    return ImportResult(**_counts(result), errors=errors)
+
+
+def _remember(sender: Caller, result: Imported) -> None:
+    """In the audit trail, also when the file could not be read to its end."""
+    if not any(_counts(result).values()):
+        return
+    about = (sender.tenant_id, sender.actor, "feedback.imported", "feedback", _counts(result), sender.request_id)
+    with sender.services.database.tenant_transaction(sender.tenant_id) as connection:
+        audit.append(connection, *about)
+
+
+def _counts(result: Imported) -> dict[str, int]:
+    return {"taken": result.taken, "repeated": result.repeated, "invalid": result.invalid}
 
 
 def _added(session: TenantSession, clip_id: str, said: FeedbackReport) -> Feedback:

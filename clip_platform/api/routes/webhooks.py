@@ -166,7 +166,7 @@ def rotate_webhook_secret(
     summary="Send a `webhook.test` event to this endpoint",
 )
 def send_test_webhook(session: Editing, endpoint_id: EndpointId, once: Once) -> Response:
-    return once.answer(202, lambda: TestEvent(event_id=webhooks.send_test(session.connection, endpoint_id)))
+    return once.answer(202, lambda: _test(session, endpoint_id))
 
 
 @router.get("/webhook-endpoints/{endpoint_id}/deliveries", summary="What was sent to it, newest first")
@@ -238,6 +238,12 @@ def _rotate(
     row, secret = webhooks.rotate(session.connection, session.services.columns, session.tenant_id, endpoint_id, overlap)
     session.audit("webhook_endpoint.secret_rotated", f"webhook_endpoint:{endpoint_id}")
     return WebhookEndpointWithSecret(**_tagged(row, response).model_dump(), secret=secret)
+
+
+def _test(session: TenantSession, endpoint_id: str) -> TestEvent:
+    event_id = webhooks.send_test(session.connection, endpoint_id)
+    session.audit("webhook_endpoint.tested", f"webhook_endpoint:{endpoint_id}", event_id=event_id)
+    return TestEvent(event_id=event_id)
 
 
 def _replay(session: TenantSession, delivery_id: str) -> WebhookDelivery:
