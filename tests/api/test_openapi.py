@@ -10,12 +10,19 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from clip_platform.api.openapi import as_openapi_3_0, describe, operations, written
+from clip_platform.cli.describing import write_openapi
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def test_the_committed_document_is_the_apps(app: FastAPI):
     assert written(describe(app)) == COMMITTED.read_text(), "rewrite it with `make openapi`"
+
+
+def test_the_command_writes_the_committed_document(tmp_path: Path):
+    write_openapi(tmp_path / "openapi.json")
+
+    assert (tmp_path / "openapi.json").read_text() == COMMITTED.read_text()
 
 
 def test_operations_have_names_of_their_own(app: FastAPI):
