@@ -64,7 +64,10 @@ def _next_hop(hop: str, reply: Reply) -> str:
     target = reply.headers.get("location")
     if target is None:
         raise SourceUnavailable(f"the source answers {reply.status} without saying where it is; give its final URL")
-    return urljoin(hop, target)
+    try:
+        return urljoin(hop, target)
+    except ValueError as error:  # `https://[`
+        raise SourceUnavailable(f"the source redirects to no URL ({error}); give its final URL") from error
 
 
 def _source(reply: Reply, max_bytes: int) -> Source:
@@ -111,7 +114,10 @@ def _as_https(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme not in ("s3", "az"):
         return url
-    place = urlsplit(url)
+    try:
+        place = urlsplit(url)
+    except ValueError as error:  # `s3://[`
+        raise UnsafeAddress(f"this is no URL ({error}); write {scheme}:// and a plain name") from error
     if not place.netloc.replace("-", "").replace(".", "").isalnum() or len(place.path) < 2:
         form = "s3://bucket/key" if scheme == "s3" else "az://account/container/blob"
         raise UnsafeAddress(f"{scheme}:// is followed by {rest[:80]!r}; write {form}, or give a presigned https:// URL")

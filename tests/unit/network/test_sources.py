@@ -137,7 +137,14 @@ def test_objects_are_read_as_anybody_may_at_the_providers_own_endpoint(url: str,
     assert _as_https(url) == f"https://{host}{path}"
 
 
-@pytest.mark.parametrize("url", ["s3://bucket", "s3:///key", "s3://user:pw@evil/key", "az://a:1/b", "gs://b/k", "x"])
+@pytest.mark.parametrize(
+    "url", ["s3://bucket", "s3:///key", "s3://user:pw@evil/key", "az://a:1/b", "gs://b/k", "x", "s3://[", "https://["]
+)
 def test_a_source_that_cannot_be_is_refused_before_it_is_fetched(url: str) -> None:
     with pytest.raises(UnsafeAddress):
         expect_source_url(url, LOOPBACK)
+
+
+def test_a_redirect_to_no_url_is_the_sources_fault() -> None:
+    with serving(says(302, location="https://[")) as peer, pytest.raises(SourceUnavailable, match="no URL"):
+        _read(peer.url())
