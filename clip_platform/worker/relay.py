@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection
 from clip_platform.database import destination_copies, jobs, outbox, pending_work
 from clip_platform.database.connection import Database
 from clip_platform.database.listening import Listener
-from clip_platform.errors import ClipPlatformError
+from clip_platform.errors import ClipPlatformError, TransientError
 
 CHANNEL = "worker"
 POLL_S = 5.0
@@ -64,7 +65,7 @@ class Relay:
         with self.database.across_tenants() as connection:
             tenant_ids = outbox.tenants_with_events(connection, _AT_ONCE)
         for tenant_id in tenant_ids:
-            with self.database.tenant_transaction(tenant_id) as connection:
+            with _apart(tenant_id), self.database.tenant_transaction(tenant_id) as connection:
                 outbox.dispatch(connection, datetime.now(UTC), _AT_ONCE)
 
     def _queue_deliveries(self) -> None:
@@ -72,7 +73,7 @@ class Relay:
         with self.database.across_tenants() as connection:
             found = outbox.endpoints_to_serve(connection, now, _AT_ONCE)
         for tenant_id, endpoint_id in found:
-            with self.database.tenant_transaction(tenant_id) as connection:
+            with _apart(tenant_id), self.database.tenant_transaction(tenant_id) as connection:
                 outbox.queue_due(connection, endpoint_id, now)
 
     def _queue_work(self, connection: Connection) -> None:
@@ -104,6 +105,17 @@ def run_relay(relay: Relay, database_url: str, stopping: threading.Event) -> Non
 
 def _put(connection: Connection, task: str, about: str, **args: str) -> None:
     jobs.put(connection, jobs.QUEUE_OF_WORK, task, f"{task}/{about}", args)
+
+
+@contextmanager
+def _apart(tenant_id: str) -> Iterator[None]:
+    """What is wrong with one tenant's rows must not keep the others' waiting."""
+    try:
+        yield
+    except TransientError:
+        raise
+    except Exception:  # noqa: BLE001  reported, and tried again at the next turn
+        _log.exception("the relay failed for a tenant; it will try again", extra={"tenant": tenant_id})
 
 
 def _guarded(step: Callable[[], None]) -> None:

@@ -99,3 +99,16 @@ def test_a_database_that_is_away_is_said_to_be() -> None:
 def _worker(office: Office) -> int:
     ((worker_id,),) = office.rows("insert into jobs.procrastinate_workers default values returning id")
     return int(worker_id)
+
+
+def test_an_event_that_cannot_be_dispatched_keeps_no_other_tenant_waiting(office: Office, relay: Relay) -> None:
+    endpoint_id, _secret = office.endpoint("https://example.com/", tenant_id="globex")
+    office.event(type_="clip.rendered")  # of which clip is not said
+    office.event(tenant_id="globex")
+    video_id = new_ulid()
+    office.rows(_VIDEO, video_id)
+
+    relay.turn()
+
+    delivery, verification = office.queued()
+    assert (delivery["endpoint_id"], verification["video_id"]) == (endpoint_id, video_id)
