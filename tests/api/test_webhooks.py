@@ -198,6 +198,7 @@ def test_a_disabled_endpoint_gets_nothing_until_it_is_enabled(
     assert (off["state"], on["state"], on["failing_since"]) == ("disabled", "enabled", None)
     assert [each.status_code for each in refused] == [409, 409]
     assert accepted.status_code == 202
+    assert client.get("/v1/audit-events").json()["items"][0]["action"] == "webhook_endpoint.tested"
 
 
 def test_another_tenants_endpoint_is_not_there(as_: As, delivered: Callable[[str, str | None], str]) -> None:
