@@ -43,8 +43,8 @@ _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large"
 def open_store(url: str, keys: TenantKeys | None = None, *, kms_key: str | None = None) -> ObjectStore:
     """A store at `file:///folder` (made when missing), `s3://bucket/prefix` or `az://container/prefix`.
 
-    With tenants' keys its objects are sealed as `storage.sealing` says; without, none are. `kms_key` is a tenant's, that
-    S3 encrypts the others with, `alias/clips-{tenant}` say; None leaves that to the bucket.
+    With tenants' keys its objects are sealed as `storage.sealing` says; without, none are. `kms_key` is a
+    tenant's, which S3 encrypts the others with, `alias/clips-{tenant}` say; None leaves that to the bucket.
 
     S3 and Azure take region, account and credentials from their usual environment variables.
 
