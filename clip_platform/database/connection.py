@@ -93,6 +93,7 @@ def engine_at(url: str) -> Engine:
         pool_size=12,
         max_overflow=0,  # connections beyond the size would be opened for one use each
         pool_timeout=15,
+        hide_parameters=True,  # an error's text goes to the log, a statement's values are tenants' own
         pool_reset_on_return=None,  # both doors end their transaction themselves
         connect_args={"connect_timeout": 10, "options": _SESSION, "application_name": "clip-platform"},
     )
