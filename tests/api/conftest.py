@@ -44,7 +44,7 @@ def api_settings(migrated_server: MigratedServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def services(api_settings: Settings, database: Database) -> Iterator[Services]:  # noqa: ARG001
     """What routes use; tenants `acme` and `globex` are there."""
-    ensure_master(Settings(home=api_settings.home))
+    ensure_master(Settings(home=api_settings.home, database_host=None))
     with open_services(api_settings) as opened:
         yield opened
 

@@ -21,6 +21,7 @@ from clip_platform.api.services import Services
 from clip_platform.client import Client
 from clip_platform.client.calls import Pauses
 from clip_platform.database.connection import Database
+from clip_platform.encryption.opening import ensure_master
 from clip_platform.settings import Settings
 from clip_platform.worker.verification import verify
 from tests.api.conftest import TokenMaker, api_settings, tokens
@@ -124,7 +125,7 @@ def api(
     kind = getattr(request, "param", "folder")
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    api_settings.home.mkdir()
+    ensure_master(Settings(home=api_settings.home, database_host=None))
     more = {} if kind == "folder" else on_peer(kind, request, monkeypatch)
     with open_services(api_settings.model_copy(update={"api_url": url, **more})) as services:
         line = Line(build_app(services))

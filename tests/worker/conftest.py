@@ -36,7 +36,7 @@ def worker_settings(migrated_server: MigratedServer, tmp_path: Path) -> Settings
     """Of a worker on the session's server that may send to loopback."""
     server = migrated_server.server
     (tmp_path / "home").mkdir()
-    ensure_master(Settings(home=tmp_path / "home"))
+    ensure_master(Settings(home=tmp_path / "home", database_host=None))
     return Settings(
         home=tmp_path / "home",
         database_host=server.host,
