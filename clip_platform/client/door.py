@@ -87,7 +87,7 @@ class Client:
 
 
 def _fetched(file: Mapping[str, Any], folder: Path) -> Path:
-    target = folder / plain(str(file["file_name"]))
+    target = folder / plain(str(file["name"]))
     part = target.with_name(f".{target.name}.part")
     try:
         with httpx.stream("GET", file["url"], timeout=60.0) as response:
