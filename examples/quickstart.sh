@@ -62,10 +62,11 @@ address=$(call GET "/v1/clips/$clip/files" | grep -o '"kind": *"video"[^}]*' | f
 curl --silent --show-error --fail --output "$folder/best.mp4" "$address"
 echo "   $folder/best.mp4"
 
-echo "6. let it begin 3 seconds earlier"
-start=$(call GET "/v1/clips/$clip" | first start_s)
-call PATCH "/v1/clips/$clip" --header 'If-Match: *' --data "{\"start_s\": $(awk "BEGIN { print ($start > 3) ? $start - 3 : 0 }")}" \
-  >/dev/null
+echo "6. make it 3 seconds longer: at its beginning, or at its end where it begins the video"
+shown=$(call GET "/v1/clips/$clip")
+cut=$(awk -v start="$(echo "$shown" | first start_s)" -v end="$(echo "$shown" | first end_s)" \
+  'BEGIN { if (start > 3) printf "{\"start_s\": %.3f}", start - 3; else printf "{\"end_s\": %.3f}", end + 3 }')
+call PATCH "/v1/clips/$clip" --header 'If-Match: *' --data "$cut" >/dev/null
 until call GET "/v1/clips/$clip" | grep -q '"state": *"ready"'; do sleep 2; done
 
 echo "7. say that it was taken"
