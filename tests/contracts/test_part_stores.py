@@ -278,7 +278,8 @@ def test_s3_encrypts_what_clients_fetch_with_their_tenants_key(stores: Stores, r
     for key in made.values():
         stores.objects.put_bytes(key, WHOLE)
 
-    bucket = rgw.client().list_buckets()["Buckets"][-1]["Name"]
+    buckets = [found["Name"] for found in rgw.client().list_buckets()["Buckets"]]
+    bucket = max(buckets, key=lambda name: int(name.rpartition("-")[2]))  # this test's own: the last one made
     found = {
         tenant: rgw.client().head_object(Bucket=bucket, Key=f"pre/fix/{key}").get("SSEKMSKeyId")
         for tenant, key in made.items()
