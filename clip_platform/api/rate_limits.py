@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage
 from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 
 from clip_platform.api.principals import Principal
+from clip_platform.api.window_counts import WindowCounts
 from clip_platform.errors import InvalidSetting, RateLimited
 from clip_platform.settings import Settings
 
@@ -94,7 +95,7 @@ class _Limiter:
     down."""
 
     def __init__(self, redis_url: str | None) -> None:
-        self._memory: RateLimiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._memory: RateLimiter = SlidingWindowCounterRateLimiter(WindowCounts())
         self._redis_url = redis_url
         self._redis: RateLimiter | None = None
         self._again_at = 0.0
