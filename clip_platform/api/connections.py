@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -21,8 +21,6 @@ KEEP_ALIVE_S = 30
 MAX_HEADER_BYTES = 64 * 1024
 MAX_CONNECTIONS = 4096
 GRACE_S = 15
-# Routes run in threads: at Python's 5 ms each of them would keep the event loop from the others' requests that long.
-_SWITCH_S = 0.0005
 
 
 class PatientToALimit(H11Protocol):
@@ -99,7 +97,7 @@ def serve(app: ASGIApp, host: str, port: int) -> None:
     Raises:
         InvalidSetting: the address cannot be used.
     """
-    sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what is there by now stays; without it every full collection walks through all of it again
     with listening(host, port) as listener, suppress(KeyboardInterrupt):  # uvicorn passes its signal on at its end
         uvicorn.Server(server_config(app, host, port)).run([listener])
 
