@@ -32,7 +32,7 @@ from clip_platform.settings import Settings
 
 LEAST_SHARE, PAGES_LIMIT = 0.20, 1.5
 VIDEOS, PAGE, LATE_PAGE = 1_000_000, 50, 5_000
-ROUNDS = 5
+ROUNDS = 9
 TENANT = "bench"
 # Ids as new_ulid makes them sort by time; here the number is the time.
 _FILL = """

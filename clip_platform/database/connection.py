@@ -92,6 +92,7 @@ def engine_at(url: str) -> Engine:
         url,
         pool_size=12,
         max_overflow=0,  # connections beyond the size would be opened for one use each
+        pool_use_lifo=True,  # the server has warm what was used last
         pool_timeout=15,
         hide_parameters=True,  # an error's text goes to the log, a statement's values are tenants' own
         pool_reset_on_return=None,  # both doors end their transaction themselves
@@ -116,19 +117,19 @@ def translated_errors() -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise StorageUnavailable("no database connection became free within 15 s; run fewer jobs at once") from error
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:
         meaning = _meaning_of(error)
         if meaning is None:
             raise
         raise meaning from error
 
 
-def _meaning_of(error: DBAPIError) -> ClipPlatformError | None:
+def _meaning_of(error: DBAPIError | psycopg.Error) -> ClipPlatformError | None:
     """The platform's error for a failure of the server; None for a mistake in a statement, which is a bug."""
-    cause = error.orig
+    cause, is_lost = (error.orig, error.connection_invalidated) if isinstance(error, DBAPIError) else (error, False)
     if isinstance(cause, psycopg.errors.DiskFull):
         return StorageFull("the database's disk is full; free some space and try again", detail=str(cause))
-    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) or error.connection_invalidated:
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) or is_lost:
         return StorageUnavailable(
             "the database does not answer; check that it runs and can be reached, then try again", detail=str(cause)
         )

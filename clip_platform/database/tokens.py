@@ -14,6 +14,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Row, text
 
+from clip_platform.database.statements import Lookup
 from clip_platform.errors import NotFound
 from clip_platform.identifiers import new_ulid
 
@@ -57,7 +58,11 @@ _CREATE = text(f"""
         :expires_at)
     returning {_COLUMNS}""")  # noqa: S608
 # one round trip, since every request begins with it
-_FIND = text("select *, set_config('app.tenant_id', tenant_id, true) from token_by_hash(:hash)")
+_FOUND = "token_id, tenant_id, role, scopes, expires_at, revoked_at, last_used_at"
+_FIND = Lookup(
+    f"select {_FOUND}, set_config('app.tenant_id', tenant_id, true) as entered from token_by_hash(%(hash)s)",  # noqa: S608
+    f"{_FOUND}, entered",
+)
 _TOUCH = text("""
     update api_tokens set last_used_at = now() where token_id = (
         select token_id from api_tokens
@@ -115,17 +120,17 @@ def create(
 
 def find(connection: Connection, secret_hash: bytes) -> FoundToken | None:
     """Of any tenant: this is how a request's tenant becomes known. The transaction has entered it afterwards."""
-    row = connection.execute(_FIND, {"hash": secret_hash}).one_or_none()
+    row = _FIND.one_or_none(connection, hash=secret_hash)
     if row is None:
         return None
     return FoundToken(
-        token_id=row.token_id,
-        tenant_id=row.tenant_id,
-        role=row.role,
-        scopes=frozenset(row.scopes),
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        last_used_at=row.last_used_at,
+        token_id=row["token_id"],
+        tenant_id=row["tenant_id"],
+        role=row["role"],
+        scopes=frozenset(row["scopes"]),
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
     )
 
 

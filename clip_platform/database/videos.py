@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, text
 from clip_platform.database import events, failures, usage
 from clip_platform.database.connection import Database
 from clip_platform.database.numbers import decimal_of
+from clip_platform.database.statements import Lookup, named
 from clip_platform.errors import Conflict, NotFound, Superseded
 from clip_platform.identifiers import StoredObject
 from clip_platform.upload.states import MAY_FOLLOW, VideoState
@@ -84,13 +85,19 @@ _REGISTER = text(f"""
 _BY_SOURCE = text(f"""
     select {_COLUMNS} from videos where source_sha256 = :sha256 and name = :name order by id desc limit 1""")  # noqa: S608
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
-_BY_ID = text(f"select {_COLUMNS} from videos where id = :video_id")  # noqa: S608
-_BY_ID_LOCKED = text(f"select {_COLUMNS} from videos where id = :video_id for no key update")  # noqa: S608
-_PAGE = text(f"""
+_BY_ID = Lookup(f"select {_COLUMNS} from videos where id = %(video_id)s", _COLUMNS)  # noqa: S608
+_BY_ID_LOCKED = Lookup(
+    f"select {_COLUMNS} from videos where id = %(video_id)s for no key update",  # noqa: S608
+    _COLUMNS,
+)
+_PAGE = named(
+    f"""
     select {_COLUMNS} from videos
     where (cast(:before_id as text) is null or id < :before_id) and state <> 'deleting'
         and (cast(:state as text) is null or state = :state)
-    order by id desc limit :limit""")  # noqa: S608
+    order by id desc limit :limit""",  # noqa: S608
+    _COLUMNS,
+)
 _SET_PREFERENCES = text("""
     update videos set preferences = cast(:preferences as jsonb), revision = revision + 1, updated_at = now()
     where id = :video_id""")
@@ -424,10 +431,10 @@ def _may_become(video: VideoRow, state: VideoState) -> None:
 
 
 def _get(connection: Connection, video_id: str, *, lock: bool = False) -> VideoRow:
-    found = connection.execute(_BY_ID_LOCKED if lock else _BY_ID, {"video_id": video_id}).one_or_none()
+    found = (_BY_ID_LOCKED if lock else _BY_ID).one_or_none(connection, video_id=video_id)
     if found is None:
         raise _no_such_video(video_id)
-    return _row(found)
+    return _video(found)
 
 
 def _no_such_video(video_id: str) -> NotFound:
@@ -435,7 +442,11 @@ def _no_such_video(video_id: str) -> NotFound:
 
 
 def _row(found: Row[Any]) -> VideoRow:
-    values = dict(found._mapping)
+    return _video(dict(found._mapping))
+
+
+def _video(found: Mapping[str, Any]) -> VideoRow:
+    values = dict(found)
     key, sha256, size_bytes = (values.pop(f"source_{part}") for part in ("key", "sha256", "size_bytes"))
     duration_s = values.pop("duration_s")
     return VideoRow(
