@@ -26,6 +26,7 @@ from benchmarks import (
     memory,
     overhead,
     part_signing,
+    row_to_run,
     sensor_tick,
     upload_local,
     vision_over_decode,
@@ -65,6 +66,7 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "part_signing": lambda: part_signing.measure(folder),
         "idle_watchers": lambda: idle_watchers.measure(folder),
         "sensor_tick": lambda: sensor_tick.measure(folder),
+        "row_to_run": lambda: row_to_run.measure(folder),
         "upload_local": lambda: upload_local.measure(folder),
         "overhead": lambda: overhead.measure(fixture(folder, minutes), folder),
     }

@@ -24,6 +24,9 @@ from clip_platform.sensors.retention import expired_videos
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.settings import Settings, read_settings
 
+_WATCHED_S = 4.0
+"""Of the 5 s between two ticks of a sensor."""
+
 
 def default_resources(settings: Settings) -> dict[str, Any]:
     """Resources as the settings say. Secrets are read when a run needs them, and not shown in the UI."""
@@ -48,6 +51,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             database=_database(settings, "sensors"),
             slots=settings.concurrent_videos,
             slots_of_a_tenant=settings.quota_concurrent_videos,
+            watched_s=_WATCHED_S,
         ),
         "retention": RetentionResource(
             sensors_database=_database(settings, "sensors"),

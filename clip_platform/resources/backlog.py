@@ -1,7 +1,8 @@
 """What sensors may see of the videos: ids, tenants and states, through a database role that can read nothing else."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
 
@@ -9,29 +10,32 @@ from clip_platform.resources.connections import DatabaseResource
 
 if TYPE_CHECKING:
     from clip_platform.database.backlog import EditedVideo, WaitingVideo
+    from clip_platform.database.connection import Database
     from clip_platform.database.leases import Lease
     from clip_platform.database.recovery import FailedVideo
 
+T = TypeVar("T")
 
+_LOOKS_AGAIN_S = 0.5
 _RUN_IN_SIGHT_S = 60.0
 """An admitted video's run is known to Dagster, or a command works on it, well within this time."""
 
 
 class BacklogResource(dg.ConfigurableResource):
     """`slots`: how many videos may be in flight at once; `slots_of_a_tenant`: of one tenant without a quota of its own,
-    None for as many as there are."""
+    None for as many as there are. `watched_s`: how long a look that finds nothing to start goes on looking; Dagster
+    ticks every 5 s only, and a video that comes in between need not wait for the next tick."""
 
     database: dg.ResourceDependency[DatabaseResource]
     slots: int
     slots_of_a_tenant: int | None = None
+    watched_s: float = 0.0
 
     def take(self) -> list["WaitingVideo"]:
         """Videos that fit into free slots, round-robin over tenants, oldest first; not yet marked as admitted."""
         from clip_platform.database import backlog
 
-        database = self.database.get()
-        free = self.slots - backlog.in_flight(database)
-        return backlog.submitted(database, free, self.slots_of_a_tenant) if free > 0 else []
+        return self._watched(lambda database, free: backlog.submitted(database, free, self.slots_of_a_tenant))
 
     def admit(self, video_ids: Sequence[str]) -> list[str]:
         """Those of the videos that were still waiting, now admitted."""
@@ -43,9 +47,7 @@ class BacklogResource(dg.ConfigurableResource):
         """Complete videos with edits to render that fit into free slots; not yet marked as admitted."""
         from clip_platform.database import backlog
 
-        database = self.database.get()
-        free = self.slots - backlog.in_flight(database)
-        return backlog.edited(database, free) if free > 0 else []
+        return self._watched(backlog.edited)
 
     def admit_edited(self, video_ids: Sequence[str]) -> list[str]:
         """Those of the videos that were still to be rendered, now admitted."""
@@ -76,3 +78,15 @@ class BacklogResource(dg.ConfigurableResource):
         from clip_platform.database import leases
 
         return leases.lapsed(self.database.get())
+
+    def _watched(self, found: Callable[["Database", int], list[T]]) -> list[T]:
+        """What is found for the free slots, as soon as there is any."""
+        from clip_platform.database import backlog
+
+        database, until = self.database.get(), time.monotonic() + self.watched_s
+        while True:
+            free = self.slots - backlog.in_flight(database)
+            some = found(database, free) if free > 0 else []
+            if some or time.monotonic() + _LOOKS_AGAIN_S > until:
+                return some
+            time.sleep(_LOOKS_AGAIN_S)

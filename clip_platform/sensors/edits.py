@@ -6,7 +6,7 @@ from clip_platform.jobs import rerender_clips
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.sensors.uploads import ATTEMPT_TAG, NAME_TAG, TENANT_TAG
 
-_INTERVAL_S = 5
+_INTERVAL_S = 1  # at every turn of the daemon, which is every 5 s; with 5 here every other turn comes too early
 
 
 @dg.sensor(

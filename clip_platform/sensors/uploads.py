@@ -9,7 +9,7 @@ from clip_platform.resources.backlog import BacklogResource
 TENANT_TAG = "clip-platform/tenant"
 ATTEMPT_TAG = "clip-platform/attempt"
 NAME_TAG = "clip-platform/video"
-_INTERVAL_S = 5
+_INTERVAL_S = 1  # at every turn of the daemon, which is every 5 s; with 5 here every other turn comes too early
 
 
 @dg.sensor(
