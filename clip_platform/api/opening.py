@@ -11,6 +11,7 @@ from clip_platform.api.rate_limits import RateLimits
 from clip_platform.api.services import Services
 from clip_platform.database import progress, standing
 from clip_platform.database.connection import Database
+from clip_platform.database.key_uses import KeyUses, KeyUsesLater
 from clip_platform.database.listening import Listener
 from clip_platform.encryption.opening import open_keys
 from clip_platform.errors import InvalidSetting
@@ -30,8 +31,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
         raise InvalidSetting(
             "CLIP_PLATFORM_DATABASE_HOST is not set; name the server, or start all with `clip-platform up`"
         )
-    keys = open_keys(settings)
     database = Database(url)
+    key_uses = KeyUsesLater(KeyUses(database, "api"))
+    keys = open_keys(settings, key_uses)
     news = open_news(settings, url, database)
     try:
         yield Services(
@@ -46,6 +48,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         )
     finally:
         news.close()
+        key_uses.close()
         database.close()
 
 

@@ -24,6 +24,7 @@ from clip_platform.cli.exporting import check_destination, export
 from clip_platform.cli.registering import register_file
 from clip_platform.database import leases, progress, recovery, videos
 from clip_platform.database.connection import Database
+from clip_platform.database.key_uses import KeyUses
 from clip_platform.database.videos import VideoRow
 from clip_platform.database.watching import watching
 from clip_platform.embedded.machine import Machine, running_machine
@@ -69,7 +70,8 @@ def process_file(file: Path, preferences: Preferences, out: Path | None, *, reco
     check_destination(folder)
     with running_machine(settings) as machine:
         database = Database(machine.database_url)
-        store = open_store(machine.object_store_url, open_keys(settings).tenants, kms_key=settings.s3_kms_key)
+        keys = open_keys(settings, KeyUses(database, "cli"))
+        store = open_store(machine.object_store_url, keys.tenants, kms_key=settings.s3_kms_key)
         video = register_file(database, store, file, preferences, VideoState.ADMITTED)
         with _leased(machine, database, video) as run:
             # only now: another run may have been at work with other preferences

@@ -11,6 +11,7 @@ from rich.table import Table
 from clip_platform.cli.registering import LOCAL_TENANT, register_file
 from clip_platform.database import leases, recovery, tenants, videos
 from clip_platform.database.connection import Database
+from clip_platform.database.key_uses import KeyUses
 from clip_platform.embedded.machine import running_machine
 from clip_platform.encryption.opening import open_keys
 from clip_platform.media.probe import probe
@@ -29,7 +30,8 @@ def submit_file(file: Path, preferences: Preferences) -> int:
     probe(file, settings.upload_limits)
     with running_machine(settings) as machine:
         database = Database(machine.database_url)
-        store = open_store(machine.object_store_url, open_keys(settings).tenants, kms_key=settings.s3_kms_key)
+        keys = open_keys(settings, KeyUses(database, "cli"))
+        store = open_store(machine.object_store_url, keys.tenants, kms_key=settings.s3_kms_key)
         video = register_file(database, store, file, preferences, VideoState.SUBMITTED)
         _refuse_if_worked_on(database, video.video_id)
         videos.set_preferences(database, LOCAL_TENANT, video.video_id, preferences.as_mapping())

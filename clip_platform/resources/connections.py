@@ -51,8 +51,9 @@ class ObjectStoreResource(dg.ConfigurableResource):
     make_master: bool = False
     kms_key: str | None = None
 
-    def get(self) -> ObjectStore:
-        return store_at(self.url, self.master_key, self.keys_url, self.make_master, self.kms_key)
+    def get(self, database: Database) -> ObjectStore:
+        """`database` takes the uses of tenants' keys into their audit trails."""
+        return store_at(database, self.url, self.master_key, self.keys_url, self.make_master, self.kms_key)
 
 
 @cache
@@ -63,8 +64,12 @@ def database_at(url: str) -> Database:
 
 
 @cache
-def store_at(url: str, master_key: str, keys_url: str, make_master: bool, kms_key: str | None) -> ObjectStore:
+def store_at(
+    database: Database, url: str, master_key: str, keys_url: str, make_master: bool, kms_key: str | None
+) -> ObjectStore:
+    from clip_platform.database.key_uses import KeyUses
     from clip_platform.encryption.opening import keys_at
     from clip_platform.storage.objects import open_store
 
-    return open_store(url, keys_at(master_key, keys_url, make=make_master).tenants, kms_key=kms_key)
+    keys = keys_at(master_key, keys_url, KeyUses(database, "pipeline"), make=make_master)
+    return open_store(url, keys.tenants, kms_key=kms_key)

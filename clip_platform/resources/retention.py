@@ -45,7 +45,8 @@ class RetentionResource(dg.ConfigurableResource):
 
     def erase_bytes(self, video: "DoomedVideo") -> None:
         """Removes everything stored for the video."""
-        self.object_store.get().delete_prefix(f"{video.tenant_id}/videos/{video.video_id}")
+        store = self.object_store.get(self.database.get())
+        store.delete_prefix(f"{video.tenant_id}/videos/{video.video_id}")
 
     def forget(self, video: "DoomedVideo") -> None:
         """Removes its rows; last, so that a crash before leaves it to be found again."""

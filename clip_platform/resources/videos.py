@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clip_platform.database.recovery import FailedVideo
     from clip_platform.resources.attempts import VideoAttempt
     from clip_platform.resources.stage_run import MadeFrom
+    from clip_platform.storage.objects import ObjectStore
 
 T = TypeVar("T")
 
@@ -35,6 +36,10 @@ class VideosResource(dg.ConfigurableResource):
     @property
     def limits(self) -> Limits:
         return Limits(max_bytes=self.max_upload_bytes, max_duration_s=self.max_upload_duration_s)
+
+    def store(self) -> "ObjectStore":
+        """Its uses of tenants' keys are in their audit trails."""
+        return self.object_store.get(self.database.get())
 
     @contextmanager
     def attempt(self, video_id: str, run_id: str) -> Iterator["VideoAttempt"]:
@@ -81,7 +86,7 @@ class VideosResource(dg.ConfigurableResource):
         result = results.current(self.database.get(), self.tenant_of(video_id), video_id, asset)
         if result is None:
             raise never_made(asset, video_id)
-        return artifacts.decode(cls, self.object_store.get().get_bytes(result.artifact))
+        return artifacts.decode(cls, self.store().get_bytes(result.artifact))
 
     def abandon(self, video_id: str, run_id: str, reason: str, attempt: int | None = None) -> bool:
         """Records that a run died without a word; False when the video is not that run's any more."""
@@ -123,6 +128,6 @@ class VideosResource(dg.ConfigurableResource):
     def _joined(self, tenant_id: str, video_id: str, run_id: str) -> Iterator["VideoAttempt"]:
         from clip_platform.resources.attempts import joined
 
-        where = (self.database.get(), self.object_store.get(), Path(self.scratch))
+        where = (self.database.get(), self.store(), Path(self.scratch))
         with joined(*where, tenant_id, video_id, run_id) as attempt:
             yield attempt

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from clip_platform.database import jobs
 from clip_platform.database.connection import Database
+from clip_platform.database.key_uses import KeyUses
 from clip_platform.encryption.opening import open_keys
 from clip_platform.errors import InvalidSetting
 from clip_platform.network.addresses import Allowed
@@ -55,8 +56,8 @@ def open_worker(settings: Settings) -> Iterator[WorkerServices]:
         raise InvalidSetting(
             "CLIP_PLATFORM_DATABASE_HOST is not set; name the server, or start all with `clip-platform up`"
         )
-    keys = open_keys(settings)
     database = Database(url)
+    keys = open_keys(settings, KeyUses(database, "worker"))
     audit = settings.audit_store_url
     try:
         object_store, part_store = (

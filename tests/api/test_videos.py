@@ -29,8 +29,10 @@ def submitted(database: Database, name: str = "later.mp4") -> str:
 
 
 def audited(server: MigratedServer) -> list[str]:
+    """What people did; uses of keys are written whenever they are."""
+    query = "select action from audit_events where actor not like 'process:%' order by sequence"
     with server.superuser() as connection:
-        return [row[0] for row in connection.execute("select action from audit_events order by sequence")]
+        return [row[0] for row in connection.execute(query)]
 
 
 def test_a_completed_video_says_all_there_is_to_know(as_: As, talk: Published) -> None:

@@ -108,7 +108,7 @@ def talk(
     monkeypatch.setattr("clip_platform.resources.clips.render_clip", renderer)
     database, video_id = videos_resource.database.get(), new_ulid()
     tenants.ensure(database, "acme", "Acme")
-    source = videos_resource.object_store.get().put_bytes(f"acme/videos/{video_id}/source/upload", b"a film")
+    source = videos_resource.store().put_bytes(f"acme/videos/{video_id}/source/upload", b"a film")
     videos.register(database, "acme", video_id=video_id, name="talk.mp4", source=source, preferences=PREFERENCES)
     instance.add_dynamic_partitions(video_partitions.name, [video_id])
     with videos_resource.attempt(video_id, "before") as attempt:

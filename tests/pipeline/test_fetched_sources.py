@@ -80,7 +80,7 @@ def test_its_bytes_become_the_source_and_are_charged_once(fetch: Fetch, videos_r
         row = fetch(peer.url("/talk.mp4?signature=secret"))
 
     assert row.source.size_bytes == len(film)
-    assert videos_resource.object_store.get().get_bytes(row.source) == film
+    assert videos_resource.store().get_bytes(row.source) == film
     assert row.source.key.startswith(f"acme/videos/{row.video_id}/source/")
     assert stored_bytes(videos_resource) == len(film)
     with videos_resource.database.get().tenant_transaction("acme") as connection:

@@ -168,7 +168,7 @@ def test_a_checkpoint_that_names_a_lost_file_is_made_again(stage: SmallStage, vi
 
     assert stage.made == ["kept", "kept"]
     kept = stage.videos_resource.loaded(video.video_id, "kept", Kept)
-    assert stage.videos_resource.object_store.get().get_bytes(kept.files[0]) == b"pixels"
+    assert stage.videos_resource.store().get_bytes(kept.files[0]) == b"pixels"
 
 
 def test_a_permanent_error_is_recorded_and_not_retried(stage: SmallStage, video: VideoRow) -> None:
