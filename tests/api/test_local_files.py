@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import random
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +25,7 @@ from clip_platform.storage.parts.local import LocalPartStore
 from clip_platform.storage.parts.protocol import Part, SignedPart
 
 KEY = "acme/videos/v/source/upload"
-WHOLE = os.urandom(PART_BYTES + 1000)
+WHOLE = random.Random(0).randbytes(PART_BYTES + 1000)  # the same in every process that collects tests
 CUT = (WHOLE[:PART_BYTES], WHOLE[PART_BYTES:])
 
 

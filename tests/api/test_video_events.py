@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, LiteralString
 
 import httpx
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -32,6 +34,7 @@ from tests.conftest import MigratedServer
 from tests.peers.processes import free_ports
 from tests.peers.redis import serving_redis
 from tests.peers.serving import serving_app
+from tests.worker.conftest import wait_until
 
 Tokens = Callable[..., str]
 WAIT_S = 10.0
@@ -197,16 +200,19 @@ def test_news_goes_on_when_the_listening_connection_is_lost(
     api: str, tokens: Tokens, running: Running, migrated_server: MigratedServer
 ) -> None:
     with Stream(api, tokens("acme"), running.video_id) as watched:
-        watched.next()
+        watched.next()  # which may be before anybody listens
         with migrated_server.superuser() as connection:
-            lost = connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
-                ["clip-platform-listener"],
-            ).fetchall()
+            wait_until(lambda: _listeners(connection, "select pid"))
+            lost = _listeners(connection, "select pg_terminate_backend(pid)")
         running.complete()
 
         assert watched.until("end")[-1].data["reason"] == "completed"
     assert lost == [(True,)]
+
+
+def _listeners(connection: psycopg.Connection, select: LiteralString) -> list[tuple[Any, ...]]:
+    named = " from pg_stat_activity where application_name = 'clip-platform-listener'"
+    return connection.execute(select + named).fetchall()
 
 
 def test_whoever_goes_away_is_forgotten(services: Services, api: str, tokens: Tokens, running: Running) -> None:
@@ -283,7 +289,9 @@ def test_idle_watchers_cost_no_thread_and_no_query_and_news_is_read_once_for_all
             await asyncio.sleep(1.0)
             reads_idle = len(reads) - idle
             running.report(0.5)
-            await asyncio.gather(*(watch.next() for watch in watches))
+            async with asyncio.timeout(WAIT_S):
+                while len(reads) - idle == reads_idle:  # what the listener's connecting made known may lie there still
+                    await asyncio.gather(*(watch.next() for watch in watches))
             return threads, reads_idle, len(reads) - idle
 
     before = threading.active_count()

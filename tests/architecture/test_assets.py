@@ -10,7 +10,7 @@ from clip_platform.cli.display import STAGE_ASSETS
 from clip_platform.definitions import build_definitions
 from clip_platform.jobs import STEPS
 
-MADE = [key for step in STEPS for key in step.keys]
+MADE = sorted([key for step in STEPS for key in step.keys])
 
 
 @pytest.fixture(scope="module")
