@@ -56,7 +56,8 @@ def test_a_sampled_feed_shows_what_is_on_display_at_that_moment(make_media, rate
 
 
 def test_two_feeds_come_from_one_decode_about_in_step(counted):
-    colour, grey = Feed("colour", None, 32, 18, "bgr24"), Feed("grey", Fraction(15), 64, 36, "gray")
+    # pictures larger than what a pipe holds: how far they are apart is then no matter of who is scheduled when
+    colour, grey = Feed("colour", None, 320, 180, "bgr24"), Feed("grey", Fraction(15), 640, 360, "gray")
     latest = {"colour": Fraction(0), "grey": Fraction(0)}
     apart = Fraction(0)
 

@@ -68,4 +68,5 @@ def get_transcript(
         content = json.dumps(transcripts.document(transcript), ensure_ascii=False, separators=(",", ":"))
     else:
         content = transcripts.written(transcript, kind)
+    session.audit("transcript.read", f"video:{video_id}", format=kind)
     return Response(content, media_type=MEDIA_TYPES[kind], headers={"Vary": "Accept"})
