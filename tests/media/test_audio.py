@@ -3,13 +3,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import PICTURE
 
 from clip_platform.errors import ClipPlatformError, CorruptArtifact, DamagedMedia, StorageFull
 from clip_platform.media import process
 from clip_platform.media.audio import AudioReader, extract_audio
 from clip_platform.media.probe import probe
 from clip_platform.progress import silent
+from tests.media.conftest import PICTURE
 
 
 def extract(path, tmp_path):

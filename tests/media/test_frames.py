@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SOUND
 
 from clip_platform.errors import DamagedMedia
 from clip_platform.media.frames import Feed, fitted_size, frame_picture, read_frames
 from clip_platform.media.probe import probe
 from clip_platform.media.seeking import decodable_from
 from clip_platform.progress import silent
+from tests.media.conftest import SOUND
 
 # The grey level says which frame it is: 20 + 3 n.
 COUNTED = ("-f", "lavfi", "-i", "nullsrc=s=64x64:r=30:d=2,format=gray,geq=lum='20+3*N'")

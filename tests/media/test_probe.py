@@ -3,7 +3,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from conftest import PICTURE, SOUND
 
 from clip_platform.errors import (
     DamagedMedia,
@@ -18,6 +17,7 @@ from clip_platform.errors import (
 )
 from clip_platform.media.probe import probe
 from clip_platform.upload.acceptance import Limits
+from tests.media.conftest import PICTURE, SOUND
 
 
 def test_an_ordinary_file_is_described_in_display_pixels_and_exact_time(talk):
