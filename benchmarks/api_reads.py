@@ -106,7 +106,8 @@ def serving_api(machine: Machine, home: Path, videos: int, more: Mapping[str, st
     door.close()
     with psycopg.connect(superuser_url(home, machine), autocommit=True) as connection:
         connection.execute(_FILL, {"t": TENANT, "videos": videos})
-        connection.execute("vacuum analyze videos")
+        connection.execute("vacuum (freeze, analyze) videos")
+        connection.execute("checkpoint")  # what was filled in is written before, and not while it is measured
     variables = {
         **machine.api_variables,
         "CLIP_PLATFORM_RATE_LIMIT_PER_TOKEN": "10000000/minute",
