@@ -95,3 +95,18 @@ def test_a_use_is_written_when_the_database_is_back(
 
     assert len(refused) == 3
     assert [action for _, action, _, _ in events(api_door, "acme")] == ["key.used"]
+
+
+def test_a_use_that_cannot_be_written_at_all_is_reported_and_stops_no_other(
+    database: Database,  # noqa: ARG001  its tenants
+    api_door: Database,
+    caplog: pytest.LogCaptureFixture,
+):
+    later = KeyUsesLater(KeyUses(api_door, "api"))
+
+    later("no-such-tenant", "objects")
+    later("acme", "objects")
+    later.close()
+
+    assert [action for _, action, _, _ in events(api_door, "acme")] == ["key.used"]
+    assert "a key's use is missing in the audit trail" in caplog.text
