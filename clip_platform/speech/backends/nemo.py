@@ -157,9 +157,9 @@ class NemoRecognizer:
             raise self._unavailable(f"{path} is not a .nemo archive; fetch it again")
         logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
         from nemo.collections.asr.models import ASRModel
-        from nemo.utils import logging as nemo_logging
 
-        nemo_logging.setLevel(logging.ERROR)
+        # its own setLevel would change handlers too, which may be others'
+        logging.getLogger("nemo_logger").setLevel(logging.ERROR)
         model = ASRModel.restore_from(str(path), map_location=self._device)
         model.eval()
         return model
