@@ -28,7 +28,7 @@ up: $(VENV)/.base  ## Postgres, Dagster, the API and its worker on loopback, unt
 	$(BIN)/clip-platform up
 
 test: $(VENV)/.develop $(VENV)/.peers  ## every test that needs no GPU and no cluster
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 check: $(VENV)/.develop  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -24,6 +24,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes a file stays in one of them, and all that needs Ceph in the same: two were too much."""
+    for item in items:
+        text = item.path.read_text(encoding="utf-8")
+        group = "ceph" if "rgw" in text or "on_peer" in text else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @dataclass(frozen=True)
 class MigratedServer:
     """The session's server; addresses are the application database's."""
