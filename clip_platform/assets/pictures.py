@@ -44,7 +44,7 @@ def faces(run: StageRun, tracks: FaceTracks) -> dg.MetadataValue:
 
 
 def acoustics(features: AcousticFeatures) -> dg.MetadataValue:
-    return _image(pictures.acoustics_png(features), "energy and pitch")
+    return _image(pictures.acoustics_png(features), "loudness, pitch, laughter and applause")
 
 
 def scores(values: ClipScores) -> dg.MetadataValue:

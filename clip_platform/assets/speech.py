@@ -12,11 +12,12 @@ from clip_platform.delivery import tables
 from clip_platform.media.audio import AudioReader
 from clip_platform.media.information import AudioTrack
 from clip_platform.resources.stage_run import StageRun
-from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.acoustics import AcousticFeatures, burst_spans
 from clip_platform.speech.languages import spoken_language
 from clip_platform.speech.transcript import Transcript
 from clip_platform.speech.transcription import transcribe
 from clip_platform.speech.verdicts import acoustic_problems, rough_engine_problems, word_problems
+from clip_platform.timeline import total_s
 
 
 def _transcript(run: StageRun, track: AudioTrack) -> Transcript:
@@ -46,13 +47,16 @@ def _transcript_metadata(transcript: Transcript, _run: StageRun) -> dict[str, ob
 def _acoustic_features(run: StageRun, track: AudioTrack) -> AcousticFeatures:
     from clip_platform.speech.backends.torch_acoustics import measure_acoustics
 
-    return measure_acoustics(AudioReader(run.workspace.fetch(track.wav)), run.on_progress)
+    audio = AudioReader(run.workspace.fetch(track.wav))
+    return measure_acoustics(audio, run.on_progress, device=run.speech_recognizer.device)
 
 
 def _acoustic_metadata(features: AcousticFeatures, _run: StageRun) -> dict[str, object]:
     return {
         "windows": len(features.columns["energy_db"]),
         "window_s": float(features.window_s),
+        "frames": len(features.frames["energy_db"]),
+        "laughter_or_applause_s": float(total_s(burst_spans(features))),
         "plot": pictures.acoustics(features),
     }
 
@@ -93,14 +97,14 @@ speech = build_stage(
                 Product(
                     name="acoustic_features",
                     type=AcousticFeatures,
-                    description="Energy, pitch, voicing and spectral flux in windows of a tenth of a second.",
-                    code_version="1",
+                    description="Loudness, pitch and spectrum every 10 ms; rate, pauses, laughter and applause.",
+                    code_version="2",
                     kinds=frozenset({"torch", "parquet"}),
                     metadata=_acoustic_metadata,
                     checks=(
                         Check(
                             "features_finite",
-                            "Every column has one finite number a window.",
+                            "Every column has one finite number a window or a frame.",
                             lambda features, _run: acoustic_problems(features),
                         ),
                     ),

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clip_platform.delivery.timeline import Mark, TimelineData
 from clip_platform.scoring.scorer import ClipScores
-from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.acoustics import FLOOR_DB, AcousticFeatures, burst_spans
 from clip_platform.vision.tracks import Box
 
 if TYPE_CHECKING:
@@ -59,26 +61,39 @@ def _bars(axes: Axes, marks: Sequence[Mark], y: int, colour: str) -> None:
 
 
 def acoustics_png(features: AcousticFeatures) -> bytes:
-    """Energy and pitch over time; windows without pitch are left out."""
+    """Loudness from its quietest to its loudest in each of up to 1200 parts, pitch where there is one, and laughter and
+    applause as stretches behind both; a part without pitch is left out."""
 
     def draw(figure: Figure) -> None:
-        energy, pitch = figure.subplots(2, 1, sharex=True)
-        times_s, levels = _thinned(features.columns["energy_db"], float(features.window_s))
-        energy.plot(times_s, levels, color=_LEVEL, linewidth=0.8)
-        energy.set_ylabel("energy, dB")
-        times_s, tones = _thinned(features.columns["pitch_hz"], float(features.window_s))
-        voiced = [(time, tone) for time, tone in zip(times_s, tones, strict=True) if tone > 0]
-        pitch.plot([time for time, _ in voiced], [tone for _, tone in voiced], ".", color=_FACE, markersize=2)
+        loudness, pitch = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        edges_s, firsts = _parts(len(features.columns["loudness_lufs"]), float(features.window_s))
+        if len(firsts):
+            levels, tones = features.columns["loudness_lufs"], features.columns["pitch_hz"]
+            quietest, loudest = (extreme.reduceat(levels, firsts) for extreme in (np.minimum, np.maximum))
+            loudness.fill_between(edges_s, quietest, loudest, color=_LEVEL, alpha=0.35, linewidth=0)
+            loudness.plot(edges_s, loudest, color=_LEVEL, linewidth=0.7)
+            highest = np.maximum.reduceat(tones, firsts)
+            voiced = highest > 0
+            pitch.plot(edges_s[voiced], highest[voiced], ".", color=_FACE, markersize=2)
+            loudness.set_xlim(0, len(levels) * float(features.window_s))
+        for span in burst_spans(features):
+            for axes in (loudness, pitch):
+                axes.axvspan(float(span.start), float(span.end), color=_SLIDE, alpha=0.4, linewidth=0)
+        loudness.set_ylabel("loudness, LUFS")
+        loudness.set_ylim(FLOOR_DB, 0)
+        loudness.set_title("momentary loudness; laughter and applause shaded", fontsize=8, loc="left")
         pitch.set_ylabel("pitch, Hz")
+        pitch.set_ylim(50, 410)
         pitch.set_xlabel("seconds")
 
-    return _png(draw, height_in=3.0)
+    return _png(draw, height_in=3.4)
 
 
-def _thinned(values: Sequence[float], window_s: float) -> tuple[list[float], list[float]]:
-    step = -(-len(values) // _POINTS) or 1
-    rows = range(0, len(values), step)
-    return [(row + 0.5) * window_s for row in rows], [values[row] for row in rows]
+def _parts(windows: int, window_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times and first windows of up to `_POINTS` parts of equal length."""
+    step = -(-windows // _POINTS) or 1
+    firsts = np.arange(0, windows, step)
+    return (firsts + step / 2) * window_s, firsts
 
 
 def scores_png(scores: ClipScores) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+
+import numpy as np
 
 from clip_platform.media.information import MediaInfo
 from clip_platform.scoring.scorer import ClipScores
@@ -92,11 +93,11 @@ def _merged(spans: Iterable[Span], finest_s: float, kind: str) -> tuple[Mark, ..
     return tuple(merged)
 
 
-def _thinned(values: Sequence[float]) -> tuple[float, ...]:
+def _thinned(values: np.ndarray) -> tuple[float, ...]:
     if len(values) <= MOST_POINTS:
-        return tuple(values)
-    edges = [len(values) * i // MOST_POINTS for i in range(MOST_POINTS + 1)]
-    return tuple(max(values[first:end]) for first, end in pairwise(edges))
+        return tuple(values.tolist())
+    firsts = len(values) * np.arange(MOST_POINTS) // MOST_POINTS
+    return tuple(np.maximum.reduceat(values, firsts).tolist())
 
 
 def _best(candidates: ClipCandidates, value_of: Mapping[str, float]) -> list[tuple[ClipCandidate, float]]:

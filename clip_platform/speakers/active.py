@@ -101,7 +101,7 @@ def _contrast_of(track: FaceTrack, span: Span, rate: Fraction, acoustics: Acoust
 
 def _energy_at(samples: Iterable[int], rate: Fraction, acoustics: AcousticFeatures) -> list[float]:
     energy = acoustics.columns["energy_db"]
-    if not energy:
+    if len(energy) == 0:
         return [0.0 for _ in samples]
     return [energy[min(math.floor(sample / rate / acoustics.window_s), len(energy) - 1)] for sample in samples]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
-from clip_platform.speech.acoustics import COLUMNS, AcousticFeatures
+import numpy as np
+
+from clip_platform.speech.acoustics import COLUMNS, FRAME_COLUMNS, AcousticFeatures
 from clip_platform.speech.transcript import Transcript
 
 
@@ -29,13 +30,18 @@ def rough_engine_problems(transcript: Transcript) -> list[str]:
 
 
 def acoustic_problems(features: AcousticFeatures) -> list[str]:
-    problems = [f"column {name} is missing" for name in COLUMNS if name not in features.columns]
-    lengths = {name: len(column) for name, column in features.columns.items()}
-    if len(set(lengths.values())) > 1:
-        problems.append(f"columns differ in length: {lengths}")
-    problems += [
-        f"column {name} has numbers that are not finite"
-        for name, column in features.columns.items()
-        if not all(map(math.isfinite, column))
-    ]
+    problems = []
+    for kind, expected, columns in (
+        ("column", COLUMNS, features.columns),
+        ("frame column", FRAME_COLUMNS, features.frames),
+    ):
+        problems += [f"{kind} {name} is missing" for name in expected if name not in columns]
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            problems.append(f"{kind}s differ in length: {lengths}")
+        problems += [
+            f"{kind} {name} has numbers that are not finite"
+            for name, column in columns.items()
+            if not np.isfinite(column).all()
+        ]
     return problems

@@ -176,6 +176,13 @@ def acoustics_of(duration_s: Fraction) -> AcousticFeatures:
             "pitch_hz": tuple(chance.choice([0.0, chance.uniform(90, 220)]) for _ in range(count)),
             "voiced_share": tuple(chance.random() for _ in range(count)),
             "spectral_flux": tuple(chance.random() for _ in range(count)),
+            "loudness_lufs": tuple(chance.uniform(-32, -18) for _ in range(count)),
+            "pitch_range_st": tuple(chance.uniform(2, 9) for _ in range(count)),
+            "syllables_per_s": tuple(chance.uniform(2, 5) for _ in range(count)),
+            "pause_share": tuple(chance.random() / 3 for _ in range(count)),
+            "pause_s": (0.0,) * count,
+            "laughter_likeness": (0.0,) * count,
+            "applause_likeness": (0.0,) * count,
         },
     )
 

@@ -1,14 +1,20 @@
-"""How a talk sounds, by `torch.stft` and a batched YIN. What the numbers mean for a clip is not known here."""
+"""How a talk sounds, measured by torch on CPU or GPU: frames of 10 ms by `torch.stft`, a batched YIN and a K-filter.
+
+What is made of the frames is `prosody`'s and `bursts`'; what the numbers mean for a clip is not known here.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from clip_platform.progress import OnProgress, silent
-from clip_platform.speech.acoustics import COLUMNS, AcousticFeatures
+from clip_platform.errors import EngineUnavailable
+from clip_platform.progress import OnProgress, part_of, silent
+from clip_platform.speech.acoustics import COLUMNS, FLOOR_DB, FRAME_COLUMNS, AcousticFeatures
+from clip_platform.speech.backends.loudness_filter import k_weighted
+from clip_platform.speech.backends.yin import PITCH_WINDOW, yin
 from clip_platform.speech.sound import SAMPLE_RATE_HZ, SoundTrack, clean_samples
 
 if TYPE_CHECKING:
@@ -16,37 +22,84 @@ if TYPE_CHECKING:
     import torch
 
 WINDOW_S = Fraction(1, 10)
+FRAME_S = Fraction(1, 100)
 
-_WINDOW = int(WINDOW_S * SAMPLE_RATE_HZ)
-_HOP = 160  # 10 ms
-_FRAMES = _WINDOW // _HOP
+_HOP = 160  # a frame
+_FRAMES = 10  # a window
+_WINDOW = _FRAMES * _HOP
 _STFT_WINDOW, _STFT_SIZE = 400, 512  # 25 ms
-_PITCH_WINDOW = 1024  # 64 ms: just under four periods of the lowest voice
-_LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 60, 400
-_APERIODICITY = 0.15  # YIN's threshold, between the paper's 0.1 and the 0.2 that takes noise for voice
-_FLOOR_DB = -80.0
+_SPEECH_BINS = slice(3, 161)  # 0.1 to 5 kHz
+_FLAT_BINS = slice(16, 161)  # 0.5 to 5 kHz: below is hum, above is what codecs cut off
+_MOMENTARY = 6400  # 400 ms
+_MOMENTARY_OFFSET_LUFS = -0.691
 _QUIETEST_VOICE_DB = -60.0  # digital silence is perfectly periodic
-_CONTEXT = _PITCH_WINDOW // 2  # samples on either side: no frame looks further from its middle
+_CONTEXT = 10_000  # samples on either side: half of 400 ms, and what the K-filter still hears of before that
 _CHUNK_WINDOWS = 300  # 30 s: memory is flat
 _BATCH_FRAMES = 1000
-_DIGITS = 4  # significant; artifacts stay small, and no machine's last bit reaches them
+_DROPPED_BITS = 11  # of 24; a ten thousandth is left: artifacts stay small, and no machine's last bit reaches them
+_FRAMES_SHARE = 0.95
 
 
-def measure_acoustics(audio: SoundTrack, on_progress: OnProgress = silent) -> AcousticFeatures:
-    """The columns of `speech.acoustics.COLUMNS` for every tenth of a second; the last window may be a shorter one.
+def measure_acoustics(
+    audio: SoundTrack, on_progress: OnProgress = silent, *, device: Literal["auto", "cpu", "cuda"] = "cpu"
+) -> AcousticFeatures:
+    """Frames and windows of a whole track, as `speech.acoustics` defines them; the last window may be a shorter one.
 
     Frames see the samples around them across chunk borders, so how the track is read leaves no trace in the numbers.
+
+    Args:
+        device: "auto" takes CUDA where there is one.
+
+    Raises:
+        EngineUnavailable: CUDA was asked for, and there is none.
     """
+    from clip_platform.speech.bursts import applause_likeness, laughter_likeness
+    from clip_platform.speech.prosody import windows_of
+
+    frames = _measured_frames(audio, _usable(device), part_of(on_progress, 0.0, _FRAMES_SHARE))
+    existing = -(-audio.sample_count // _HOP)
+    windows = windows_of(frames, existing)
+    windows["laughter_likeness"] = laughter_likeness(frames, existing)
+    windows["applause_likeness"] = applause_likeness(frames, existing)
+    on_progress(1.0)
+    return AcousticFeatures(
+        window_s=WINDOW_S,
+        columns={name: _rounded(windows[name]) for name in COLUMNS},
+        frame_s=FRAME_S,
+        frames={name: _rounded(frames[name]) for name in FRAME_COLUMNS},
+    )
+
+
+def _usable(device: Literal["auto", "cpu", "cuda"]) -> str:
     import torch
 
-    columns: dict[str, list[float]] = {name: [] for name in COLUMNS}
-    with torch.inference_mode(), _one_thread():
-        for first, last, samples in _chunks(audio):
-            count = audio.sample_count - first * _WINDOW
-            for name, values in _measure(torch.from_numpy(samples), last - first, count).items():
-                columns[name] += [_rounded(value) for value in values.tolist()]
+    if device != "cpu" and torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise EngineUnavailable(
+            "acoustic features were asked for on CUDA, but torch finds no CUDA device; set CLIP_PLATFORM_DEVICE to cpu "
+            "or auto"
+        )
+    return "cpu"
+
+
+def _measured_frames(audio: SoundTrack, device: str, on_progress: OnProgress) -> dict[str, np.ndarray]:
+    """The columns of `FRAME_COLUMNS`, float32, a whole number of windows long."""
+    import numpy as np
+    import torch
+
+    windows = -(-audio.sample_count // _WINDOW)
+    frames = {name: np.zeros(windows * _FRAMES, np.float32) for name in FRAME_COLUMNS}
+    with torch.inference_mode(), _one_thread(), torch.device(device):
+        for first in range(0, windows, _CHUNK_WINDOWS):
+            last = min(first + _CHUNK_WINDOWS, windows)
+            samples = clean_samples(audio, first * _WINDOW - _CONTEXT, last * _WINDOW + _CONTEXT)
+            existing = audio.sample_count - first * _WINDOW
+            measured = _measure(torch.from_numpy(samples).to(device), (last - first) * _FRAMES, existing)
+            for name, values in measured.items():
+                frames[name][first * _FRAMES : last * _FRAMES] = values.cpu().numpy()
             on_progress(min(last * _WINDOW / audio.sample_count, 1.0))
-    return AcousticFeatures(window_s=WINDOW_S, columns={name: tuple(values) for name, values in columns.items()})
+    return frames
 
 
 @contextlib.contextmanager
@@ -62,52 +115,49 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _chunks(audio: SoundTrack) -> Iterator[tuple[int, int, np.ndarray]]:
-    """First and past-the-last window, and their samples with the context around them."""
-    windows = -(-audio.sample_count // _WINDOW)
-    for first in range(0, windows, _CHUNK_WINDOWS):
-        last = min(first + _CHUNK_WINDOWS, windows)
-        yield first, last, clean_samples(audio, first * _WINDOW - _CONTEXT - _HOP, last * _WINDOW + _CONTEXT)
+def _measure(samples: torch.Tensor, frames: int, existing: int) -> dict[str, torch.Tensor]:
+    """One value a frame. `samples`: the frames' samples with `_CONTEXT` on either side; `existing`: how many of them
+    are in the track, counted from the first frame's."""
+    import torch
 
-
-def _measure(samples: torch.Tensor, windows: int, count: int) -> dict[str, torch.Tensor]:
-    """One row per window. `samples`: the windows' samples, led by 512 + 160 and followed by 512; `count`: how many of
-    them exist in the track."""
-    body = samples[_CONTEXT + _HOP : _CONTEXT + _HOP + windows * _WINDOW]
-    power = body.square().reshape(windows, _FRAMES, _HOP)
-    pitch_hz = _pitch(samples[_HOP:], power.mean(2).reshape(-1)).reshape(windows, _FRAMES)
-    voiced = pitch_hz > 0
+    body = samples[_CONTEXT : _CONTEXT + frames * _HOP].square().reshape(frames, _HOP)
+    counts = (existing - torch.arange(frames) * _HOP).clamp(1, _HOP)
+    energy_db = _decibels(body.sum(1) / counts)
+    spectrum = _magnitudes(samples, frames)
     return {
-        "energy_db": _decibels(power.sum((1, 2)) / _existing(windows, count, power)),
-        "pitch_hz": _median_of(pitch_hz, voiced),
-        "voiced_share": voiced.float().mean(1),
-        "spectral_flux": _flux(samples, windows * _FRAMES).reshape(windows, _FRAMES).mean(1),
+        "energy_db": energy_db,
+        "speech_band_db": _decibels(spectrum[_SPEECH_BINS, 1:].square().sum(0) * _power_scale()),
+        "loudness_lufs": _momentary_lufs(samples, frames),
+        "pitch_hz": _pitch(samples, energy_db),
+        "spectral_flux": spectrum.log1p().diff(dim=1).relu().mean(0),
+        "spectral_flatness": _flatness(spectrum[_FLAT_BINS, 1:]),
     }
 
 
-def _existing(windows: int, count: int, like: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return (count - torch.arange(windows, device=like.device) * _WINDOW).clamp(1, _WINDOW)
-
-
 def _decibels(power: torch.Tensor) -> torch.Tensor:
-    return 10.0 * power.clamp_min(10 ** (_FLOOR_DB / 10)).log10()
+    return 10.0 * power.clamp_min(10 ** (FLOOR_DB / 10)).log10()
 
 
-def _median_of(values: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Per row, the median of the chosen values; 0 where none is."""
+def _momentary_lufs(samples: torch.Tensor, frames: int) -> torch.Tensor:
+    """Loudness of the 400 ms around each frame's middle (ITU-R BS.1770-4, equation 2, for one channel)."""
     import torch
 
-    return torch.where(chosen, values, torch.nan).nanmedian(1).values.nan_to_num(0.0)
+    half = _HOP // 2
+    power = k_weighted(samples).square()[: len(samples) // half * half].reshape(-1, half).double().mean(1)
+    sums = torch.nn.functional.pad(power.cumsum(0), (1, 0))
+    pieces = _MOMENTARY // half
+    first = _CONTEXT // half + 1 - pieces // 2  # the middle of a frame is half a frame after its start
+    end = first + pieces
+    mean = (sums[end : end + 2 * frames : 2] - sums[first : first + 2 * frames : 2]) / pieces
+    return (_MOMENTARY_OFFSET_LUFS + 10.0 * mean.clamp_min(1e-12).log10()).clamp_min(FLOOR_DB).float()
 
 
-def _flux(samples: torch.Tensor, frames: int) -> torch.Tensor:
-    """Mean positive change of the log1p magnitude spectrum from the frame before; a frame is 25 ms around its 10 ms."""
+def _magnitudes(samples: torch.Tensor, frames: int) -> torch.Tensor:
+    """Shape (257, frames + 1): 25 ms around the middle of each frame, led by the frame before the first."""
     import torch
 
-    start = _CONTEXT + _HOP // 2 - _STFT_SIZE // 2  # of the frame before the first one
-    spectrum = torch.stft(
+    start = _CONTEXT - _HOP // 2 - _STFT_SIZE // 2
+    return torch.stft(
         samples[start : start + _STFT_SIZE + frames * _HOP],
         _STFT_SIZE,
         _HOP,
@@ -115,68 +165,40 @@ def _flux(samples: torch.Tensor, frames: int) -> torch.Tensor:
         torch.hann_window(_STFT_WINDOW),
         center=False,
         return_complex=True,
-    )
-    loudness = spectrum.abs().log1p()
-    return loudness.diff(dim=1).relu().mean(0)
+    ).abs()
 
 
-def _pitch(samples: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
-    """Fundamental of every 10 ms in Hz, 0 where unvoiced. `samples`: 512 before the first frame, 512 after the last."""
+def _power_scale() -> float:
+    """From a sum of squared magnitudes, of one side, to mean square of the samples (Parseval)."""
+    windowed = _STFT_WINDOW * 3 / 8  # sum of the squares of a Hann window
+    return 2.0 / (_STFT_SIZE * windowed)
+
+
+def _flatness(magnitudes: torch.Tensor) -> torch.Tensor:
+    """Wiener entropy of each frame: geometric over arithmetic mean of the power; 0 where there is none."""
+    power = magnitudes.square()
+    mean = power.mean(0)
+    return (power.clamp_min(1e-12).log().mean(0).exp() / mean.clamp_min(1e-12)).where(mean > 1e-8, 0.0)
+
+
+def _pitch(samples: torch.Tensor, energy_db: torch.Tensor) -> torch.Tensor:
+    """Fundamental of every frame in Hz, 0 where unvoiced."""
     import torch
 
-    start = _HOP // 2  # windows are centred on the middle of their 10 ms
-    frames = samples[start:].unfold(0, _PITCH_WINDOW, _HOP)[: len(power)]
-    audible = _decibels(power) > _QUIETEST_VOICE_DB
-    pitch_hz = torch.zeros(len(power))
-    for numbers in audible.nonzero()[:, 0].split(_BATCH_FRAMES):
+    start = _CONTEXT + _HOP // 2 - PITCH_WINDOW // 2  # windows are centred on the middle of their 10 ms
+    frames = samples[start:].unfold(0, PITCH_WINDOW, _HOP)[: len(energy_db)]
+    pitch_hz = torch.zeros(len(energy_db))
+    for numbers in (energy_db > _QUIETEST_VOICE_DB).nonzero()[:, 0].split(_BATCH_FRAMES):
         if len(numbers):  # splitting nothing gives one piece of nothing
-            pitch_hz[numbers] = _yin(frames[numbers])
+            pitch_hz[numbers] = yin(frames[numbers], SAMPLE_RATE_HZ)
     return pitch_hz
 
 
-def _yin(frames: torch.Tensor) -> torch.Tensor:
-    """YIN (de Cheveigné and Kawahara, 2002), steps 1 to 5, over frames of shape (count, samples); 0 where unvoiced."""
-    import torch
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """To 13 significant bits, as float32."""
+    import numpy as np
 
-    shortest, longest = SAMPLE_RATE_HZ // _HIGHEST_PITCH_HZ, SAMPLE_RATE_HZ // _LOWEST_PITCH_HZ
-    difference = _difference(frames, longest)
-    lags = torch.arange(1, longest + 1)
-    mean_so_far = difference[:, 1:].cumsum(1) / lags
-    normalised = difference[:, 1:] / mean_so_far.clamp_min(1e-9)
-    dips = normalised[:, shortest - 1 :]
-    below = dips < _APERIODICITY
-    first_below = below.float().argmax(1, keepdim=True)
-    rising = torch.nn.functional.pad(dips[:, 1:] >= dips[:, :-1], (0, 1), value=True)
-    from_there = torch.arange(dips.shape[1]) >= first_below
-    lag = (rising & from_there).float().argmax(1) + shortest
-    refined = lag + _vertex(normalised, lag - 1)
-    return torch.where(below.any(1), SAMPLE_RATE_HZ / refined, 0.0)
-
-
-def _difference(frames: torch.Tensor, longest: int) -> torch.Tensor:
-    """Squared difference of each frame with itself at lags 0..longest, by FFT; shape (count, longest + 1)."""
-    import torch
-
-    length = frames.shape[1]
-    summed = length - longest
-    # The head reaches no further than the frame's end at the longest lag, so the circular correlation does not wrap.
-    whole, head = torch.fft.rfft(frames), torch.fft.rfft(frames[:, :summed], length)
-    correlation = torch.fft.irfft(whole * head.conj(), length)[:, : longest + 1]
-    energy = torch.nn.functional.pad(frames.square().cumsum(1), (1, 0))
-    shifted = energy[:, summed : summed + longest + 1] - energy[:, : longest + 1]
-    return (shifted[:, :1] + shifted - 2 * correlation).clamp_min(0.0)
-
-
-def _vertex(values: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """Offset, -0.5..0.5, of the parabola's lowest point through each row's value at `at` and its neighbours."""
-    import torch
-
-    inner = at.clamp(1, values.shape[1] - 2)[:, None]
-    before, here, after = (values.gather(1, inner + step)[:, 0] for step in (-1, 0, 1))
-    bend = before + after - 2 * here
-    offset = torch.where(bend > 1e-12, (before - after) / (2 * bend.clamp_min(1e-12)), 0.0)
-    return torch.where(inner[:, 0] == at, offset.clamp(-0.5, 0.5), 0.0)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    half = np.uint32(1 << (_DROPPED_BITS - 1))
+    mask = np.uint32(0xFFFFFFFF & ~((1 << _DROPPED_BITS) - 1))
+    return ((bits + half) & mask).view(np.float32)

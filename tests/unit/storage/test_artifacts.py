@@ -11,6 +11,7 @@ import typing
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 import clip_platform
@@ -52,6 +53,8 @@ def is_data(kind: Any) -> bool:
     if origin is typing.Literal:
         return True
     inner = [argument for argument in typing.get_args(kind) if argument is not ...]
+    if origin is collections.abc.Mapping and inner == [str, np.ndarray]:
+        return True
     return origin in (tuple, collections.abc.Mapping, types.UnionType, typing.Union) and all(map(is_data, inner))
 
 
@@ -68,6 +71,8 @@ def example(kind: Any, seed: int = 1) -> Any:
         return kind(seed)
     if kind is float:
         return seed / 7
+    if kind is np.ndarray:
+        return np.array([seed / 7, seed / 3], np.float32)
     if kind is Fraction:
         return Fraction(seed, 90000)
     if kind is str:
