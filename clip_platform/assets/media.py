@@ -7,8 +7,10 @@ from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.identifiers import StoredObject
 from clip_platform.media.audio import AudioReader, extract_audio
+from clip_platform.media.choice import choose_sound
 from clip_platform.media.information import AudioTrack, MediaInfo
 from clip_platform.media.probe import probe
+from clip_platform.media.streams import name_of_track
 from clip_platform.media.verdicts import loudness_problems, sound_length_problems
 from clip_platform.resources.stage_run import StageRun
 
@@ -30,7 +32,8 @@ def _source_reads(run: StageRun) -> dict[str, object]:
 
 
 def _media_info(run: StageRun, _source: StoredObject) -> MediaInfo:
-    return probe(run.source(), run.limits)
+    path = run.source()
+    return choose_sound(path, probe(path, run.limits), run.speech_recognizer.speech_s)
 
 
 def _record_duration(run: StageRun, info: MediaInfo, _source: StoredObject) -> None:
@@ -45,6 +48,7 @@ def _media_info_metadata(info: MediaInfo, run: StageRun) -> dict[str, object]:
         "size_bytes": info.size_bytes,
         "picture": f"{video.width_px}x{video.height_px} {video.codec}, {float(video.frame_rate):.3f} frames/s",
         "sound": f"{info.audio.codec}, {info.audio.sample_rate_hz} Hz, {info.audio.channels} channels",
+        "sound_track": f"{name_of_track(info.audio)}, 1 of {len(info.audio_streams)}",
         "warnings": "; ".join(info.warnings) or "none",
         "frame": pictures.frame(run, info, info.duration_s / 3),
     }
@@ -95,8 +99,8 @@ media = build_stage(
                 Product(
                     name="media_info",
                     type=MediaInfo,
-                    description="Streams, sizes, rates and times of the uploaded file.",
-                    code_version="2",
+                    description="Streams, sizes, rates and times of the uploaded file; the sound track with speech.",
+                    code_version="3",
                     kinds=frozenset({"ffmpeg"}),
                     metadata=_media_info_metadata,
                 ),

@@ -37,7 +37,8 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """One sound track. `start_s` as for video."""
+    """One sound track. `start_s` as for video. `channel`: the one that is used, from 0, of two; None when the channels
+    are mixed."""
 
     index: int
     codec: str
@@ -46,6 +47,7 @@ class AudioStream:
     start_s: Fraction
     language: str | None
     title: str | None
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from clip_platform.errors import (
 from clip_platform.media import process
 from clip_platform.media.ffprobe import Described, describe, exact_number, streams_of_kind
 from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
-from clip_platform.media.streams import AGAIN, audio_stream, disposition, is_still, video_stream
+from clip_platform.media.streams import AGAIN, about_tracks, audio_stream, disposition, is_still, video_stream
 from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
 
 _HEAD_PACKETS = 400
@@ -242,14 +242,16 @@ def _decoded_head(path: Path, index: int, kind: str) -> _Head:
 def _choose_sound(
     path: Path, sounds: Sequence[Described], streams: Sequence[AudioStream]
 ) -> tuple[AudioStream, list[str]]:
-    """The track marked as default, otherwise the first; the next one when that cannot be decoded."""
+    """The track marked as default, otherwise the first; the next one when that cannot be decoded. Which one has speech
+    is for `choice` to hear."""
     order = sorted(range(len(sounds)), key=lambda i: (-disposition(sounds[i], "default"), i))
     failures: list[_Head] = []
     for position in order:
         stream = streams[position]
         decoded = _decoded_head(path, stream.index, "a")
         if decoded.frames:
-            return stream, _about_tracks(stream, streams, len(failures))
+            broken = f"{len(failures)} could not be decoded" if failures else ""
+            return stream, about_tracks(stream, streams, broken)
         failures.append(decoded)
     if all(not failure.stderr for failure in failures):
         raise NoAudioStream(f"the sound track of {path.name} is empty; name a file with sound")
@@ -257,14 +259,6 @@ def _choose_sound(
     if any(failure.unknown_codec for failure in failures):
         raise UnsupportedMedia(f"the sound of {path.name} is in no known codec; {_CONVERT}", detail=detail)
     raise DamagedMedia(f"the sound of {path.name} cannot be decoded; {AGAIN}", detail=detail)
-
-
-def _about_tracks(chosen: AudioStream, streams: Sequence[AudioStream], undecodable: int) -> list[str]:
-    if len(streams) == 1:
-        return []
-    name = chosen.title or chosen.language or f"stream {chosen.index}"
-    broken = f"; {undecodable} could not be decoded" if undecodable else ""
-    return [f"{len(streams)} sound tracks: {name} is used{broken}"]
 
 
 @dataclass(frozen=True, slots=True)

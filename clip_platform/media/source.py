@@ -44,9 +44,13 @@ def picture(source: Any, info: MediaInfo, since: Fraction = Fraction(0)) -> Any:
 
 
 def sound(source: Any, info: MediaInfo, since: Fraction = Fraction(0)) -> Any:
-    """Samples of the chosen track, times counted from `since` to the sample: what is before it is below zero."""
+    """Samples of the chosen track, or of the one channel of it that is used, times counted from `since` to the sample:
+    what is before it is below zero."""
     rate_hz = info.audio.sample_rate_hz or _USUAL_RATE_HZ
-    samples = source[str(info.audio.index)].filter("asettb", f"1/{rate_hz}")
+    samples = source[str(info.audio.index)]
+    if info.audio.channel is not None:
+        samples = samples.filter("channelmap", map=f"{info.audio.channel}-0", channel_layout="mono")
+    samples = samples.filter("asettb", f"1/{rate_hz}")
     return samples.filter("asetpts", f"PTS-({round((info.container_start_s + since) * rate_hz)})")
 
 

@@ -139,6 +139,26 @@ def audio_stream(sound: Described, start: Fraction) -> AudioStream:
     )
 
 
+_SOUND_TRACKS = " sound tracks: "
+
+
+def name_of_track(stream: AudioStream) -> str:
+    """For people."""
+    return stream.title or stream.language or f"stream {stream.index}"
+
+
+def about_tracks(chosen: AudioStream, streams: Sequence[AudioStream], why: str = "") -> list[str]:
+    """Says which of several sound tracks is used."""
+    if len(streams) == 1:
+        return []
+    return [f"{len(streams)}{_SOUND_TRACKS}{name_of_track(chosen)} is used{'; ' if why else ''}{why}"]
+
+
+def is_about_tracks(warning: str) -> bool:
+    """Whether `about_tracks` said it."""
+    return _SOUND_TRACKS in warning
+
+
 def is_still(stream: Described) -> bool:
     """Whether a video stream is cover art or thumbnails."""
     return bool(disposition(stream, "attached_pic") or disposition(stream, "timed_thumbnails"))

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 
 from clip_platform.errors import EngineUnavailable, InvalidSetting
+from clip_platform.timeline import total_s
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from clip_platform.scoring.scorer import Scorer
     from clip_platform.speech.transcript import SpeechRecognizer
     from clip_platform.speech.transcription import VoiceActivity
@@ -61,6 +64,13 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
         with PocketsphinxRecognizer(instead_of=instead or None) as recognizer:
             yield Listener(recognizer, SileroVoiceActivity())
 
+    def speech_s(self, samples: np.ndarray) -> float:
+        """How long somebody speaks in these samples, mono at 16 kHz: a `media.choice.SpeechSeconds`."""
+        from clip_platform.progress import silent
+        from clip_platform.speech.sound import HeldSound
+
+        return float(total_s(_voice_activity()(HeldSound(samples), silent)))
+
     def _instead(self) -> str | None:
         """Why not NeMo; empty when it was not asked for, None when NeMo it is."""
         if self.engine == "pocketsphinx":
@@ -69,6 +79,13 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
         if why is not None and self.engine == "nemo":
             raise EngineUnavailable(f"speech engine nemo was asked for, but {why}")
         return why
+
+
+@cache
+def _voice_activity() -> VoiceActivity:
+    from clip_platform.speech.backends.silero import SileroVoiceActivity
+
+    return SileroVoiceActivity()
 
 
 @cache

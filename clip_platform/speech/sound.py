@@ -28,6 +28,19 @@ class SoundTrack(Protocol):
         ...
 
 
+class HeldSound:
+    """A `SoundTrack` of samples that are in memory: an excerpt, say. `samples`: float32, shape (count,)."""
+
+    sample_rate_hz = SAMPLE_RATE_HZ
+
+    def __init__(self, samples: np.ndarray) -> None:
+        self._samples = samples
+        self.sample_count = len(samples)
+
+    def read(self, start_sample: int, count: int) -> np.ndarray:
+        return self._samples[start_sample : start_sample + count]
+
+
 def clean_samples(audio: SoundTrack, start_sample: int, end_sample: int) -> np.ndarray:
     """Samples `start..end`, with silence before the track's start and after its end.
 

@@ -66,7 +66,7 @@ def measure_acoustics(
         window_s=WINDOW_S,
         columns={name: _rounded(windows[name]) for name in COLUMNS},
         frame_s=FRAME_S,
-        frames={name: _rounded(frames[name]) for name in FRAME_COLUMNS},
+        frames=frames,
     )
 
 
@@ -97,7 +97,7 @@ def _measured_frames(audio: SoundTrack, device: str, on_progress: OnProgress) ->
             existing = audio.sample_count - first * _WINDOW
             measured = _measure(torch.from_numpy(samples).to(device), (last - first) * _FRAMES, existing)
             for name, values in measured.items():
-                frames[name][first * _FRAMES : last * _FRAMES] = values.cpu().numpy()
+                frames[name][first * _FRAMES : last * _FRAMES] = _rounded(values.cpu().numpy())
             on_progress(min(last * _WINDOW / audio.sample_count, 1.0))
     return frames
 
