@@ -17,6 +17,9 @@ from clip_platform.media import process
 from clip_platform.media.information import MediaInfo
 
 _USUAL_RATE_HZ = 48_000
+_FLOATING_POINT = "pcm_f"
+_FINITE = "if(isnan(val(ch))+isinf(val(ch)),0,val(ch))"
+"""Samples that are not numbers become silence: the AAC encoder refuses a file for one, meters never recover from it."""
 
 
 def opened(path: Path, seek_s: Fraction = Fraction(0), **options: str | None) -> Any:
@@ -50,6 +53,8 @@ def sound(source: Any, info: MediaInfo, since: Fraction = Fraction(0)) -> Any:
     samples = source[str(info.audio.index)]
     if info.audio.channel is not None:
         samples = samples.filter("channelmap", map=f"{info.audio.channel}-0", channel_layout="mono")
+    if info.audio.codec.startswith(_FLOATING_POINT):
+        samples = samples.filter("aeval", _FINITE, c="same")
     samples = samples.filter("asettb", f"1/{rate_hz}")
     return samples.filter("asetpts", f"PTS-({round((info.container_start_s + since) * rate_hz)})")
 
