@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    acoustics,
     api_reads,
     clip_over_encode,
     idle_watchers,
@@ -30,6 +31,7 @@ from benchmarks import (
     sensor_tick,
     upload_local,
     vision_over_decode,
+    voice_activity,
 )
 from benchmarks.fixture import PARAMETERS, fixture
 from benchmarks.measuring import Ratio
@@ -62,6 +64,8 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "imports": imports.measure,
         "clip_over_encode": lambda: clip_over_encode.measure(fixture(folder, minutes)),
         "vision_over_decode": lambda: vision_over_decode.measure(fixture(folder, minutes)),
+        "acoustics": acoustics.measure,
+        "voice_activity": voice_activity.measure,
         "api_reads": lambda: api_reads.measure(folder),
         "part_signing": lambda: part_signing.measure(folder),
         "idle_watchers": lambda: idle_watchers.measure(folder),
@@ -94,7 +98,7 @@ def _table(ratios: Sequence[Ratio]) -> Table:
         verdict = "[green]pass[/green]" if ratio.passed else "[bold red]MISS[/bold red]"
         details = ", ".join(f"{name} {value}" for name, value in ratio.details.items())
         measured = f"{details}; {ratio.problem}" if ratio.problem else details
-        table.add_row(ratio.name, ratio.over, f"{ratio.value:.2f}", f"{ratio.limit:.2f}", verdict, measured)
+        table.add_row(ratio.name, ratio.over, f"{ratio.value:.3g}", f"{ratio.limit:.3g}", verdict, measured)
     return table
 
 
