@@ -20,7 +20,7 @@ _AROUND = 2 * FRAMES_PER_S
 """Rates and ranges are over the 2 s around a window: half a dozen syllables."""
 
 _LEAST_VOICED = 20  # frames; a range over less is chance
-_BLOCK = 3000  # windows treated at once: memory is flat
+_BLOCK = 1000  # windows treated at once: memory is flat
 
 _LEVEL_FRAMES = 7  # 70 ms: Praat's intensity, which the syllable rule was made for, looks at 64 ms
 _QUIET_QUANTILE, _LOUD_QUANTILE = 0.05, 0.99
@@ -40,8 +40,8 @@ def windows_of(frames: Mapping[str, np.ndarray], existing: int) -> dict[str, np.
     """
     pitch_hz, level_db = frames["pitch_hz"], smoothed_db(frames["speech_band_db"])
     silent_db = silence_level_db(level_db[:existing])
-    paused_frames, pause_s = _pauses(level_db, silent_db, existing)
     nuclei = _nuclei(level_db, pitch_hz > 0, silent_db)
+    paused_frames, pause_s = _pauses(level_db, silent_db, existing)
     return {
         "energy_db": _mean_db(frames["energy_db"], existing),
         "loudness_lufs": frames["loudness_lufs"][FRAMES // 2 :: FRAMES],
@@ -51,7 +51,7 @@ def windows_of(frames: Mapping[str, np.ndarray], existing: int) -> dict[str, np.
         "spectral_flux": by_window(frames["spectral_flux"]).mean(1),
         "syllables_per_s": around(nuclei, _AROUND, existing) * np.float32(FRAMES_PER_S),
         "pause_share": around(paused_frames, _AROUND, existing),
-        "pause_s": pause_s[FRAMES // 2 :: FRAMES],
+        "pause_s": pause_s[FRAMES // 2 :: FRAMES].copy(),
     }
 
 
@@ -63,7 +63,8 @@ def by_window(values: np.ndarray) -> np.ndarray:
 def around(values: np.ndarray, width: int, existing: int) -> np.ndarray:
     """For each window, the mean of the `width` frames around its middle, of which those outside the track do not count;
     float32, shape (windows,)."""
-    sums = np.concatenate([[0.0], np.cumsum(values[:existing], dtype=np.float64)])
+    sums = np.zeros(existing + 1)
+    np.cumsum(values[:existing], out=sums[1:])
     middles = np.arange(len(values) // FRAMES) * FRAMES + FRAMES // 2
     first = np.clip(middles - width // 2, 0, existing)
     end = np.clip(middles + width // 2, 0, existing)
@@ -144,8 +145,8 @@ def _pauses(level_db: np.ndarray, silent_db: float, existing: int) -> tuple[np.n
     changes = np.zeros(len(level_db) + 1, np.int32)
     np.add.at(changes, first[kept], lengths[kept])
     np.add.at(changes, first[kept] + lengths[kept], -lengths[kept])
-    frames_long = np.cumsum(changes)[:-1]
-    return frames_long > 0, (frames_long / FRAMES_PER_S).astype(np.float32)
+    frames_long = np.cumsum(changes[:-1], dtype=np.int32)
+    return frames_long > 0, frames_long * np.float32(1 / FRAMES_PER_S)
 
 
 def _nuclei(level_db: np.ndarray, voiced: np.ndarray, silent_db: float) -> np.ndarray:
