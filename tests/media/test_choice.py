@@ -70,10 +70,9 @@ def test_the_track_with_speech_is_chosen_over_the_default_and_said(make_tracks, 
     assert np.corrcoef(extracted(path, info, tmp_path)[: len(TALK)], TALK)[0, 1] > 0.95
 
 
-def test_the_default_stays_where_as_much_is_said_in_it(make_tracks):
-    path = make_tracks(
-        "dub.mkv", TALK, np.roll(TALK, 3000), options=("-disposition:a:0", "0", "-disposition:a:1", "default")
-    )
+def test_the_default_stays_where_about_as_much_is_said_in_it(make_tracks):
+    dubbed = np.where(np.arange(64_000) < 56_000, TALK, 0.0)
+    path = make_tracks("dub.mkv", TALK, dubbed, options=("-disposition:a:0", "0", "-disposition:a:1", "default"))
 
     info = choose_sound(path, probe(path), speech_s)
 
