@@ -43,8 +43,8 @@ format: $(VENV)/.develop  ## rewrite the code in the house format
 openapi: $(VENV)/.base  ## rewrite docs/openapi.json from the API's code
 	$(BIN)/clip-platform openapi docs/openapi.json
 
-evaluate: $(VENV)/.sample  ## accuracy on the sample talk, against its truth
-	$(BIN)/python -m clip_platform.evaluation
+evaluate: $(VENV)/.nemo $(VENV)/.sample  ## accuracy of every stage against truth; rewrites docs/accuracy.md
+	$(BIN)/python -m clip_platform.evaluation --markdown docs/accuracy.md
 
 bench: $(VENV)/.sample  ## cost as ratios to lower bounds
 	$(BIN)/python -m benchmarks

@@ -60,6 +60,20 @@ def paired_words(truth: Sequence[str], found: Sequence[str]) -> list[tuple[int, 
     ]
 
 
+def onset_errors_s(truth: Sequence[TrueWord], found: Sequence[tuple[str, float]]) -> list[float]:
+    """Found start minus true start of every word understood as it was said.
+
+    Args:
+        found: text and start in seconds, in order.
+    """
+    said = [(word.text, word.start_s) for word in truth if normalised(word.text)]
+    heard = [(text, start_s) for text, start_s in found if normalised(text)]
+    if not said or not heard:
+        return []
+    pairs = paired_words([text for text, _ in said], [text for text, _ in heard])
+    return [heard[j][1] - said[i][1] for i, j in pairs]
+
+
 # Captions
 
 

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.perfect import perfect_analysis
-from clip_platform.evaluation import report
+from clip_platform.evaluation import sample_lines, tables
+from clip_platform.evaluation.lines import Line, Measured, NotMeasured
 from clip_platform.evaluation.results import ClipResult, Results
 from clip_platform.evaluation.truth import TrueFace, TrueSegment, TrueShot, TrueWord, Truth
 from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
@@ -87,7 +88,7 @@ def make_video(path, frames: int) -> None:
 
 
 def missed(results: Results) -> set[str]:
-    return {line.measure for line in report.judge(talk(), results) if not line.passed}
+    return {line.measure for line in sample_lines.judge(talk(), results) if not line.passed}
 
 
 def test_perfect_results_pass_every_line(perfect):
@@ -98,7 +99,16 @@ def test_wrong_words_are_missed(perfect):
     words = tuple(Word("uh", word.span) for word in perfect.transcript.words)
     spoiled = replace(perfect, transcript=replace(perfect.transcript, words=words))
 
-    assert missed(spoiled) == {"word error rate"}
+    assert missed(spoiled) == {"word error rate", "word onset error, median", "word onset error, p95"}
+
+
+def test_words_that_come_late_are_missed(perfect):
+    words = list(perfect.transcript.words)
+    for number in (2, 5):
+        words[number] = replace(words[number], span=words[number].span.shifted(Fraction("0.21")))
+    late = replace(perfect, transcript=replace(perfect.transcript, words=tuple(words)))
+
+    assert missed(late) == {"word onset error, p95"}
 
 
 def test_a_late_cut_is_missed(perfect):
@@ -165,14 +175,27 @@ def test_fewer_clips_than_asked_for_are_missed(perfect):
     assert missed(replace(perfect, clips=perfect.clips[:2])) == {"clips made"}
 
 
-def test_the_table_and_the_json_say_the_same(tmp_path):
+def test_table_json_and_markdown_say_the_same(tmp_path):
     lines = [
-        report.Line("one", 3.0, "at least", 4.0, "%"),
-        report.Line("two", 4.0, "at most", 4.0, "ms", "a detail"),
+        Line("speech", "set", "one", 3.0, "at least", 4.0, "%"),
+        Line("vision", "set", "two", 4.0, "at most", 4.0, "ms", "a | detail"),
+        Line("vision", "set", "three", 5.0, "reported", None, "ms"),
     ]
+    measured = Measured(lines, [NotMeasured("speech", "recordings", "none are at hand")])
 
-    report.save_json(lines, tmp_path / "lines.json")
+    tables.save_json(measured, tmp_path / "lines.json")
+    tables.save_markdown(measured, tmp_path / "lines.md")
 
-    rows = json.loads((tmp_path / "lines.json").read_text())["measures"]
-    assert [(row["measure"], row["passed"]) for row in rows] == [("one", False), ("two", True)]
-    assert report.table_of(lines).row_count == 2
+    saved = json.loads((tmp_path / "lines.json").read_text())
+    assert [(row["measure"], row["passed"]) for row in saved["measures"]] == [
+        ("one", False),
+        ("two", True),
+        ("three", True),
+    ]
+    assert [absent["data_set"] for absent in saved["not_measured"]] == ["recordings"]
+    assert tables.table_of(measured).row_count == 4
+    text = (tmp_path / "lines.md").read_text()
+    assert "| set | one | 3 % | ≥ 4 % | **miss** |" in text
+    assert "| set | two | 4 ms | ≤ 4 ms | pass | a / detail |" in text
+    assert "| set | three | 5 ms |  |  |" in text
+    assert "- speech, recordings: none are at hand" in text

@@ -51,6 +51,15 @@ def test_no_text_at_all_is_all_wrong():
     assert measures.word_error_rate("one two", " ") == 1.0
 
 
+def test_onset_errors_are_of_words_understood_as_they_were_said():
+    said = [TrueWord("One,", 1.0, 1.5, "host"), TrueWord("two", 1.5, 2.0, "host"), TrueWord("three", 2.0, 2.5, "host")]
+
+    errors = measures.onset_errors_s(said, [("one", 1.25), ("too", 1.5), ("…", 1.75), ("three", 1.5)])
+
+    assert errors == [0.25, -0.5]
+    assert measures.onset_errors_s(said, []) == []
+
+
 def test_a_boundary_inside_a_word_cuts_it_and_one_on_its_edge_does_not():
     words = [TrueWord("one", 1.0, 1.5, "host"), TrueWord("two", 1.5, 2.0, "host")]
 
