@@ -61,7 +61,11 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             notice_days=settings.expiry_notice_days,
         ),
         "speech_recognizer": SpeechRecognizerResource(
-            engine=settings.speech_engine, model=settings.nemo_model, device=settings.device
+            engine=settings.speech_engine,
+            model=settings.nemo_model,
+            device=settings.device,
+            precision=settings.nemo_precision,
+            batch=settings.nemo_batch,
         ),
         "face_detector": FaceDetectorResource(
             engine=settings.face_engine, model=str(settings.face_model) if settings.face_model else None

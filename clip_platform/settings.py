@@ -106,6 +106,12 @@ class Settings(BaseSettings):
 
     speech_engine: Literal["auto", "nemo", "pocketsphinx"] = Field(default="auto", description="what recognises speech")
     nemo_model: str = Field(default="nvidia/parakeet-tdt-0.6b-v3", description="NeMo model, by name or .nemo file")
+    nemo_precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto", description="what NeMo computes in; auto is bf16 on CUDA, fp32 on a CPU"
+    )
+    nemo_batch: PositiveInt | None = Field(
+        default=None, description="chunks of 20 s that NeMo hears at once; 16 on CUDA, 1 on a CPU when unset"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where engines compute")
     face_engine: Literal["haar", "yunet", "insightface"] = Field(default="haar", description="what finds faces")
     face_model: Path | None = Field(

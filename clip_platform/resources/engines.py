@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,11 +41,13 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
     engine: Literal["auto", "nemo", "pocketsphinx"] = "auto"
     model: str = "nvidia/parakeet-tdt-0.6b-v3"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch: int | None = None
 
     def key(self) -> Mapping[str, object]:
         """Raises: EngineUnavailable when NeMo is asked for and cannot be used."""
         if self._instead() is None:
-            return {"engine": "nemo", "model": self.model}
+            return {"engine": "nemo", "model": self.model, "precision": self.precision}
         return {"engine": "pocketsphinx"}
 
     @contextmanager
@@ -57,7 +59,8 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
         if instead is None:
             from clip_platform.speech.backends.nemo import NemoRecognizer
 
-            yield Listener(NemoRecognizer(self.model, device=self.device), SileroVoiceActivity())
+            with closing(NemoRecognizer(self.model, self.device, self.precision, batch_size=self.batch)) as words:
+                yield Listener(words, SileroVoiceActivity())
             return
         from clip_platform.speech.backends.pocketsphinx import PocketsphinxRecognizer
 
@@ -91,7 +94,7 @@ def _voice_activity() -> VoiceActivity:
 @cache
 def _why_not_nemo(model: str, device: Literal["auto", "cpu", "cuda"]) -> str | None:
     """Asked once a process: the answer may involve the network."""
-    from clip_platform.speech.backends.nemo import why_unavailable
+    from clip_platform.speech.backends.nemo_models import why_unavailable
 
     return why_unavailable(model, device=device)
 

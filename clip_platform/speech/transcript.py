@@ -62,6 +62,11 @@ class SpeechRecognizer(Protocol):
         ...
 
     @property
+    def stride_s(self) -> Fraction:
+        """Its words start at multiples of this from a chunk's start, so chunks start at multiples of it too."""
+        ...
+
+    @property
     def batch_size(self) -> int:
         """How many chunks to hand over at once."""
         ...

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from clip_platform.errors import NoSpeech
-from clip_platform.progress import OnProgress, part_of, silent
+from clip_platform.progress import OnProgress, part_of, repeated, silent
 from clip_platform.speech.sound import SAMPLE_RATE_HZ, SoundTrack, clean_samples, sample_at, samples_span
 from clip_platform.speech.transcript import SpeechRecognizer, Transcript, Word
 from clip_platform.timeline import Span, total_s
@@ -68,9 +68,9 @@ def transcribe(
             f"nobody speaks in the {audio.sample_count / SAMPLE_RATE_HZ:.1f} s of sound; clips are cut from talk, "
             "so check that the right sound track was chosen and that it is not muted"
         )
-    chunks = cut_into_chunks(audio, speech, recognizer.preferred_chunk_s)
-    recognized = _recognized(audio, chunks, recognizer, part_of(on_progress, _VOICE_ACTIVITY_SHARE, 1.0))
-    words = tuple(_within(recognized, speech))
+    with repeated(part_of(on_progress, _VOICE_ACTIVITY_SHARE, 1.0)) as report:
+        chunks = on_strides(cut_into_chunks(audio, speech, recognizer.preferred_chunk_s), recognizer.stride_s)
+        words = tuple(_within(_recognized(audio, chunks, recognizer, report), speech))
     if not words:
         raise NoSpeech(
             f"{float(total_s(speech)):.1f} s of speech were heard, but {recognizer.identity.name} understood no word; "
@@ -93,6 +93,21 @@ def cut_into_chunks(audio: SoundTrack, speech: Sequence[Span], preferred_s: Frac
         else:
             chunks.append(piece)
     return chunks
+
+
+def on_strides(chunks: Sequence[Chunk], stride_s: Fraction) -> list[Chunk]:
+    """The same chunks, each starting on a multiple of `stride_s`, earlier by less than one; the one before gives way.
+
+    An engine's steps then fall on the same moments of the talk, wherever it is cut, and so do its words.
+    """
+    stride = max(1, round(stride_s * SAMPLE_RATE_HZ))
+    placed_on: list[Chunk] = []
+    for chunk in chunks:
+        start = chunk.start_sample // stride * stride
+        if placed_on and placed_on[-1].end_sample > start:
+            placed_on[-1] = Chunk(placed_on[-1].start_sample, start)
+        placed_on.append(Chunk(start, chunk.end_sample))
+    return [chunk for chunk in placed_on if chunk.end_sample > chunk.start_sample]
 
 
 def _fit_together(chunk: Chunk, piece: Chunk, preferred_s: Fraction) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from clip_platform.evaluation.tiny_asr.checkpoint import MODEL_FILE
 from clip_platform.speech.backends.nemo import NemoRecognizer
 from clip_platform.speech.backends.pocketsphinx import PocketsphinxRecognizer
 from clip_platform.speech.sound import SAMPLE_RATE_HZ
@@ -17,10 +17,10 @@ from clip_platform.speech.transcript import SpeechRecognizer
 from tests.fakes.speech import BurstRecognizer, noise, spoken, tone
 from tests.fakes.tiny_nemo import save_tiny_model
 
-A_SENTENCE, ANOTHER = "Welcome back to the show.", "The biggest mistake was hiring twenty people."
+A_SENTENCE, ANOTHER = "Today we talk about history.", "The biggest mistake was hiring twenty people."
 
 
-@pytest.fixture(scope="module", params=["bursts", "pocketsphinx", "nemo"])
+@pytest.fixture(scope="module", params=["bursts", "pocketsphinx", "nemo-tdt", "nemo-ctc"])
 def recognizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpeechRecognizer]:
     if request.param == "bursts":
         yield BurstRecognizer()
@@ -28,13 +28,11 @@ def recognizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         with PocketsphinxRecognizer(workers=2) as engine:
             yield engine
     else:
-        yield NemoRecognizer(str(_tiny_model(tmp_path_factory.mktemp("model"))), device="cpu")
-
-
-def _tiny_model(folder: Path) -> Path:
-    if importlib.util.find_spec("nemo") is None:
-        pytest.skip('NeMo is not installed: pip install "clip-platform[nemo]" runs the contract against it')
-    return save_tiny_model("tdt", folder)
+        if importlib.util.find_spec("nemo") is None:
+            pytest.skip('NeMo is not installed: pip install "clip-platform[nemo]" runs the contract against it')
+        folder = tmp_path_factory.mktemp("model")
+        path = save_tiny_model("tdt", folder) if request.param == "nemo-tdt" else MODEL_FILE
+        yield NemoRecognizer(str(path), device="cpu")
 
 
 def test_every_chunk_gets_its_words_inside_the_chunk(recognizer: SpeechRecognizer):
@@ -86,3 +84,11 @@ def test_an_engine_says_what_it_is_and_how_it_likes_its_chunks(recognizer: Speec
     assert recognizer.language
     assert recognizer.batch_size >= 1
     assert recognizer.preferred_chunk_s > 0
+    assert 0 < recognizer.stride_s <= Fraction(1, 10)
+
+
+def test_a_word_starts_on_a_stride_of_its_engine(recognizer: SpeechRecognizer):
+    (words,) = recognizer.recognize([spoken(A_SENTENCE)])
+
+    assert words
+    assert all(word.span.start % recognizer.stride_s == 0 for word in words)

@@ -44,6 +44,7 @@ class BurstRecognizer:
     identity = EngineIdentity(name="bursts", version="1", model="none", rough="it knows nothing but tones")
     language = "en"
     languages = ("en",)
+    stride_s = Fraction(1, SAMPLE_RATE_HZ)
 
     def __init__(self, batch_size: int = 3, preferred_chunk_s: Fraction = Fraction(20)) -> None:
         self.batch_size = batch_size

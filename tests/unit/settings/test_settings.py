@@ -57,6 +57,9 @@ def test_the_data_folder_follows_the_desktop_standard(monkeypatch: pytest.Monkey
     ("name", "value", "words"),
     [
         ("SPEECH_ENGINE", "whisper", "SPEECH_ENGINE is 'whisper'.*'auto', 'nemo' or 'pocketsphinx'"),
+        ("NEMO_PRECISION", "float8", "NEMO_PRECISION is 'float8'.*'auto', 'fp32', 'bf16' or 'fp16'"),
+        ("NEMO_BATCH", "0", "NEMO_BATCH is '0'.*greater than 0"),
+        ("DEVICE", "tpu", "DEVICE is 'tpu'.*'auto', 'cpu' or 'cuda'"),
         ("MAX_UPLOAD_BYTES", "-1", "MAX_UPLOAD_BYTES is '-1'.*greater than 0"),
         ("DATABASE_PORT", "http", "DATABASE_PORT is 'http'.*integer"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,12 @@ import pytest
 
 pytest.importorskip("nemo", reason='NeMo is not installed: pip install "clip-platform[nemo]" runs these tests')
 
-from clip_platform.errors import EngineUnavailable
-from clip_platform.speech.backends.nemo import NemoRecognizer, model_file, why_unavailable
-from clip_platform.speech.sound import SAMPLE_RATE_HZ
+from clip_platform.errors import EngineUnavailable, NoSpeech
+from clip_platform.speech.backends.nemo import NemoRecognizer
+from clip_platform.speech.backends.nemo_models import model_file, why_unavailable
+from clip_platform.speech.backends.silero import SileroVoiceActivity
+from clip_platform.speech.sound import SAMPLE_RATE_HZ, HeldSound, samples_span
+from clip_platform.speech.transcription import transcribe
 from tests.fakes.speech import spoken
 from tests.fakes.tiny_nemo import SENTENCES, save_tiny_model
 
@@ -26,21 +31,66 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["ctc", "rnnt", "tdt", "hybrid"])
-def test_every_kind_of_model_gives_timed_words(kind: str, models: dict[str, Path]):
+def test_every_kind_of_model_gives_words_with_times_and_confidences(kind: str, models: dict[str, Path]):
     sound = spoken("Today we talk about clips.")
+    recognizer = NemoRecognizer(str(models[kind]), device="cpu")
 
-    words = NemoRecognizer(str(models[kind]), device="cpu").recognize([sound, np.zeros(1600, np.float32)])
+    words, of_short = recognizer.recognize([sound, np.zeros(1600, np.float32)])
 
-    assert {word.text for word in words[0]} <= {word for sentence in SENTENCES for word in sentence.split()}
-    assert words[0]
-    assert all(word.span.end <= len(sound) / SAMPLE_RATE_HZ for word in words[0])
-    assert all(word.span.end * 10 <= 1 for word in words[1])
+    assert recognizer.stride_s == Fraction(8, 100)
+    assert {word.text for word in words} <= {word for sentence in SENTENCES for word in sentence.split()}
+    assert words
+    assert all(word.span.start % recognizer.stride_s == 0 for word in words)
+    assert all(a.span.start <= b.span.start for a, b in itertools.pairwise(words))
+    assert all(word.span.end <= len(sound) / SAMPLE_RATE_HZ for word in words)
+    assert all(word.span.end * 10 <= 1 for word in of_short)
+    assert all(word.confidence is not None and 0 <= word.confidence <= 1 for word in words)
+
+
+@pytest.mark.parametrize("kind", ["ctc", "tdt"])
+def test_words_of_a_chunk_are_put_where_the_chunk_is(kind: str, models: dict[str, Path]):
+    sound = np.concatenate([np.zeros(2 * SAMPLE_RATE_HZ, np.float32), spoken("Today we talk about clips.")])
+    speech = (samples_span(2 * SAMPLE_RATE_HZ, len(sound)),)
+
+    result = transcribe(HeldSound(sound), NemoRecognizer(str(models[kind]), "cpu"), lambda _sound, _report: speech)
+
+    assert all(2 <= word.span.start < word.span.end <= len(sound) / SAMPLE_RATE_HZ for word in result.words)
+    assert all(a.span.end <= b.span.start for a, b in itertools.pairwise(result.words))
+    assert result.language == "en"
 
 
 def test_reduced_precision_is_taken_when_asked_for(models: dict[str, Path]):
-    recognizer = NemoRecognizer(str(models["ctc"]), device="cpu", precision="bfloat16")
+    sound = spoken("That is the best part.")
+    full, reduced = (
+        NemoRecognizer(str(models["ctc"]), device="cpu", precision=precision).recognize([sound])[0]
+        for precision in ("fp32", "bf16")
+    )
 
-    assert len(recognizer.recognize([spoken("That is the best part.")])) == 1
+    assert [word.confidence for word in full] != [word.confidence for word in reduced]
+
+
+def test_a_precision_that_the_machine_cannot_do_is_refused_by_name(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("clip_platform.speech.backends.nemo._lstm_runs_in", lambda _device, number: number.itemsize > 2)
+
+    with pytest.raises(EngineUnavailable, match=r"tdt\.nemo.*precision bf16; choose auto or fp32"):
+        NemoRecognizer(str(models["tdt"]), "cpu", "bf16").recognize([spoken("Hello.")])
+    with pytest.raises(EngineUnavailable, match="fp16 needs a CUDA device; choose auto, fp32 or bf16"):
+        NemoRecognizer(str(models["ctc"]), "cpu", "fp16").recognize([spoken("Hello.")])
+
+
+def test_how_many_chunks_are_heard_at_once_is_a_choice(models: dict[str, Path]):
+    assert NemoRecognizer(str(models["ctc"]), "cpu").batch_size == 1
+    assert NemoRecognizer(str(models["ctc"]), "cuda").batch_size == 16
+    assert NemoRecognizer(str(models["ctc"]), "cuda", batch_size=64).batch_size == 64
+
+
+def test_silence_does_not_even_load_the_model():
+    silence = HeldSound(np.zeros(60 * SAMPLE_RATE_HZ, np.float32))
+
+    with pytest.raises(NoSpeech, match="nobody speaks"):
+        transcribe(silence, NemoRecognizer("/nowhere/absent.nemo"), SileroVoiceActivity())
 
 
 def test_the_identity_names_the_model_and_calls_nothing_rough(models: dict[str, Path]):
@@ -54,7 +104,7 @@ def test_a_missing_file_is_named_before_anything_is_loaded(tmp_path: Path):
     missing = str(tmp_path / "absent.nemo")
 
     assert why_unavailable(missing) == f"there is no model file at {missing}"
-    with pytest.raises(EngineUnavailable, match=r"absent\.nemo.*CLIP_PLATFORM_NEMO_MODEL"):
+    with pytest.raises(EngineUnavailable, match=r"absent\.nemo.*hf download .*CLIP_PLATFORM_NEMO_MODEL"):
         NemoRecognizer(missing).recognize([spoken("Hello.")])
 
 
@@ -92,7 +142,7 @@ def test_a_named_model_that_cannot_be_fetched_says_so_at_once(tmp_path: Path, mo
     assert reason is not None
     assert reason.startswith(f"the model {NAME} is not on this machine and cannot be fetched")
     assert "switched off" in (why_unavailable(NAME, may_fetch=False) or "")
-    with pytest.raises(EngineUnavailable, match=r"copy the model's \.nemo file"):
+    with pytest.raises(EngineUnavailable, match=f"hf download {NAME} .*copy the model's .nemo file"):
         NemoRecognizer(NAME).recognize([spoken("Hello.")])
 
 
