@@ -43,7 +43,7 @@ format: $(VENV)/.develop  ## rewrite the code in the house format
 openapi: $(VENV)/.base  ## rewrite docs/openapi.json from the API's code
 	$(BIN)/clip-platform openapi docs/openapi.json
 
-evaluate: $(VENV)/.nemo $(VENV)/.sample  ## accuracy of every stage against truth; rewrites docs/accuracy.md
+evaluate: $(VENV)/.measure  ## accuracy of every stage against truth; rewrites docs/accuracy.md
 	$(BIN)/python -m clip_platform.evaluation --markdown docs/accuracy.md
 
 tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
@@ -73,12 +73,16 @@ $(VENV)/.sample: $(VENV)/.base
 	@$(PIP) --editable '.[sample]'
 	@touch $@
 
+$(VENV)/.measure: $(VENV)/.base
+	@$(PIP) --editable '.[sample,nemo,measure]'
+	@touch $@
+
 $(VENV)/.nemo: $(VENV)/.base
 	@$(PIP) --editable '.[nemo]'
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.base
-	@$(PIP) --editable '.[sample,nemo,insightface,develop]'
+	@$(PIP) --editable '.[sample,nemo,insightface,measure,develop]'
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.base setup/peers/install setup/peers/package-lock.json

@@ -14,7 +14,12 @@ from clip_platform.jobs import STEPS, process_video, requeue_video, rerender_cli
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.engines import (
+    FaceDetectorResource,
+    ScorerResource,
+    SentenceEmbedderResource,
+    SpeechRecognizerResource,
+)
 from clip_platform.resources.retention import RetentionResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
@@ -70,6 +75,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "face_detector": FaceDetectorResource(
             engine=settings.face_engine, model=str(settings.face_model) if settings.face_model else None
         ),
+        "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model),
         "scorer": ScorerResource(),
     }
 

@@ -118,6 +118,10 @@ class Settings(BaseSettings):
         default=None, description="model of the face engine: yunet's file, insightface's folder"
     )
 
+    sentence_model: str | None = Field(
+        default=None, description="sentence-transformers model, by name or folder; topics go by words when unset"
+    )
+
     concurrent_videos: PositiveInt = Field(default=2, description="how many videos sensors start at once")
     max_upload_bytes: PositiveInt = Field(default=20 * 1024**3, description="larger files are refused")
     max_upload_duration_s: PositiveFloat = Field(default=6 * 3600, description="longer videos are refused")

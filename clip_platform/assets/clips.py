@@ -48,7 +48,7 @@ def _turns_metadata(turns: SpeakerTurns, _run: StageRun) -> dict[str, object]:
 
 def _clip_candidates(run: StageRun, transcript: Transcript, shots: Shots, info: MediaInfo) -> ClipCandidates:
     sentences = split_sentences(transcript.words, transcript.language)
-    return propose(transcript, sentences, shots, info, run.preferences)
+    return propose(transcript, sentences, shots, info, run.preferences, run.sentence_embedder.get())
 
 
 def _candidates_metadata(candidates: ClipCandidates, _run: StageRun) -> dict[str, object]:
@@ -95,7 +95,7 @@ def _scores_metadata(scores: ClipScores, _run: StageRun) -> dict[str, object]:
 
 def _selected_clips(run: StageRun, candidates: ClipCandidates, scores: ClipScores) -> SelectedClips:
     scored = [ScoredCandidate(score.candidate_id, score.value, score.reasons) for score in scores.scores]
-    return choose(candidates, scored, run.preferences)
+    return choose(candidates, scored, run.preferences, run.sentence_embedder.get())
 
 
 def _selected_metadata(selected: SelectedClips, _run: StageRun) -> dict[str, object]:
@@ -134,7 +134,7 @@ clips = build_stage(
                     name="clip_candidates",
                     type=ClipCandidates,
                     description="Complete talking points within the duration band, and stretches that cannot be clips.",
-                    code_version="1",
+                    code_version="2",
                     kinds=frozenset({"python"}),
                     metadata=_candidates_metadata,
                     checks=(
@@ -148,7 +148,10 @@ clips = build_stage(
             ),
             needs=("transcript", "shots", "media_info"),
             compute=_clip_candidates,
-            reads=lambda run: _asked(run, "min_s", "max_s", "range_start_s", "range_end_s"),
+            reads=lambda run: {
+                **_asked(run, "min_s", "max_s", "range_start_s", "range_end_s"),
+                **run.sentence_embedder.key(),
+            },
         ),
         Work(
             products=(
@@ -237,7 +240,7 @@ clips = build_stage(
             ),
             needs=("clip_candidates", "clip_scores"),
             compute=_selected_clips,
-            reads=lambda run: _asked(run, "clips", "keywords"),
+            reads=lambda run: {**_asked(run, "clips", "keywords"), **run.sentence_embedder.key()},
         ),
     ],
     pool=compute.CPU_POOL,

@@ -19,7 +19,12 @@ from clip_platform.errors import CheckFailed, ClipPlatformError
 from clip_platform.media.process import stderr_log
 from clip_platform.partitions import videos
 from clip_platform.resources.artifacts import MADE_FROM
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.engines import (
+    FaceDetectorResource,
+    ScorerResource,
+    SentenceEmbedderResource,
+    SpeechRecognizerResource,
+)
 from clip_platform.resources.stage_run import MadeFrom, StageRun
 from clip_platform.resources.videos import VideosResource
 
@@ -27,7 +32,7 @@ OWNER = "team:clip-platform"
 RECOMPUTE_TAG = "recompute"
 """A run with this tag set to `true` ignores checkpoints, so that Materialize can be made to mean it."""
 
-_RESOURCES = {"videos", "speech_recognizer", "face_detector", "scorer"}
+_RESOURCES = {"videos", "speech_recognizer", "face_detector", "sentence_embedder", "scorer"}
 _SHOWN_PROBLEMS = 20
 _log = logging.getLogger(__name__)
 
@@ -162,11 +167,22 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     opened: VideosResource = resources.videos
     recognizer: SpeechRecognizerResource = resources.speech_recognizer
     detector: FaceDetectorResource = resources.face_detector
+    embedder: SentenceEmbedderResource = resources.sentence_embedder
     scorer: ScorerResource = resources.scorer
     try:
         with opened.attempt(context.partition_key, context.run.run_id) as attempt:
             recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
-            run = StageRun(stage, attempt, recognizer, detector, scorer, opened.limits, opened.fetch_source, recompute)
+            run = StageRun(
+                stage=stage,
+                attempt=attempt,
+                speech_recognizer=recognizer,
+                face_detector=detector,
+                sentence_embedder=embedder,
+                scorer=scorer,
+                limits=opened.limits,
+                fetch=opened.fetch_source,
+                recompute=recompute,
+            )
             with (
                 telemetry.bound(
                     video=attempt.video.video_id,

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from clip_platform.errors import ClipPlatformError
-from clip_platform.evaluation import speech_lines
+from clip_platform.evaluation import selection_lines, speech_lines
 from clip_platform.evaluation.lines import Measured, Suite
 from clip_platform.evaluation.results import process, read_results
 from clip_platform.evaluation.sample_lines import judge
@@ -53,6 +53,7 @@ def _suites(folder: Path, *, keep: bool) -> Mapping[str, Suite]:
         "sample_talk": lambda: _sample_talk(folder, keep=keep),
         "recordings": speech_lines.recordings_measured,
         "nonspeech": speech_lines.nonspeech_measured,
+        "topics": selection_lines.topics_measured,
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from clip_platform.scoring.scorer import Scorer
+    from clip_platform.selection.embeddings import SentenceEmbedder
     from clip_platform.speech.transcript import SpeechRecognizer
     from clip_platform.speech.transcription import VoiceActivity
     from clip_platform.vision.tracks import FaceDetector
@@ -97,6 +98,30 @@ def _why_not_nemo(model: str, device: Literal["auto", "cpu", "cuda"]) -> str | N
     from clip_platform.speech.backends.nemo_models import why_unavailable
 
     return why_unavailable(model, device=device)
+
+
+class SentenceEmbedderResource(dg.ConfigurableResource):
+    """`model`: a sentence-transformers model by name or path; without one, selection goes by words alone."""
+
+    model: str | None = None
+
+    def key(self) -> Mapping[str, object]:
+        """Empty without a model, so that checkpoints older than embeddings are found."""
+        if self.model is None:
+            return {}
+        from clip_platform.selection.backends.sentence_transformer import engine_version
+
+        return {"sentence_model": self.model, "sentence_engine": engine_version()}
+
+    def get(self) -> SentenceEmbedder | None:
+        return None if self.model is None else _sentence_embedder(self.model)
+
+
+@cache
+def _sentence_embedder(model: str) -> SentenceEmbedder:
+    from clip_platform.selection.backends.sentence_transformer import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(model)
 
 
 class ScorerResource(dg.ConfigurableResource):

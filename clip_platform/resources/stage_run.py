@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from clip_platform.errors import CheckFailed, ClipPlatformError, InvalidInput, UnreadableFile
 from clip_platform.progress import OnProgress, throttled
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.engines import (
+    FaceDetectorResource,
+    ScorerResource,
+    SentenceEmbedderResource,
+    SpeechRecognizerResource,
+)
 from clip_platform.upload.acceptance import Limits
 from clip_platform.upload.preferences import Preferences
 
@@ -56,6 +61,7 @@ class StageRun:
     attempt: VideoAttempt
     speech_recognizer: SpeechRecognizerResource
     face_detector: FaceDetectorResource
+    sentence_embedder: SentenceEmbedderResource
     scorer: ScorerResource
     limits: Limits
     fetch: Callable[[VideoAttempt, OnProgress], StoredObject]

@@ -18,6 +18,7 @@ from clip_platform.selection.boundaries import (
     stays_open,
     why_it_leans,
 )
+from clip_platform.selection.embeddings import SentenceEmbedder
 from clip_platform.selection.topics import topic_starts
 from clip_platform.speech.sentences import Sentence
 from clip_platform.speech.transcript import Transcript
@@ -79,12 +80,14 @@ def propose(
     shots: Shots,
     media: MediaInfo,
     preferences: Preferences,
+    embedder: SentenceEmbedder | None = None,
 ) -> ClipCandidates:
     """Complete talking points within the duration band, from every part of the talk.
 
     From each sentence start the ends that close best are kept: no open question, no sentence that leans on them, a
     pause, the end of a topic. Starts that lean on what came before are left out where a better one is near. The
-    number of candidates is bounded by `MAX_CANDIDATES`; time grows linearly with the talk.
+    number of candidates is bounded by `MAX_CANDIDATES`; time grows linearly with the talk. `embedder`: see
+    `topic_starts`.
     """
     whole = Span(Fraction(0), media.duration_s)
     if media.duration_s < seconds(preferences.min_s):
@@ -96,7 +99,9 @@ def propose(
         return ClipCandidates((), (UnfitStretch(whole, text, reason),), (), sentences)
     if not sentences:
         return ClipCandidates((), (UnfitStretch(whole, "", "nobody says anything in it"),), ())
-    talk = _Talk.of(transcript, sentences, shots, media.duration_s).within(preferences)
+    talk = _Talk.of(transcript, sentences, shots, media.duration_s, topic_starts(sentences, embedder)).within(
+        preferences
+    )
     return _Proposal(talk, preferences).make()
 
 
@@ -118,12 +123,18 @@ class _Talk:
     """Clips begin and end inside; None: anywhere."""
 
     @classmethod
-    def of(cls, transcript: Transcript, sentences: tuple[Sentence, ...], shots: Shots, duration_s: Fraction) -> _Talk:
+    def of(
+        cls,
+        transcript: Transcript,
+        sentences: tuple[Sentence, ...],
+        shots: Shots,
+        duration_s: Fraction,
+        topics: tuple[int, ...],
+    ) -> _Talk:
         before, after = pauses_around(transcript.words, duration_s)
         cuts = shots.cuts_s
         last_word = len(transcript.words) - 1
         texts = [sentence.text for sentence in sentences]
-        topics = topic_starts(sentences)
         starts = tuple(
             padded_start(before[s.first_word], at_edge=s.first_word == 0, cuts=_near(cuts, before[s.first_word]))
             for s in sentences

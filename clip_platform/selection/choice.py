@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
-from clip_platform.selection.keywords import raised
+from clip_platform.selection.embeddings import SentenceEmbedder
+from clip_platform.selection.keywords import akin_keywords, raised
 from clip_platform.selection.titles import title_of
 from clip_platform.selection.vocabulary import content_stems
 from clip_platform.speech.sentences import Sentence
@@ -73,7 +74,12 @@ class SelectedClips:
     shortfall: str | None
 
 
-def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], preferences: Preferences) -> SelectedClips:
+def choose(
+    candidates: ClipCandidates,
+    scored: Iterable[ScoredCandidate],
+    preferences: Preferences,
+    embedder: SentenceEmbedder | None = None,
+) -> SelectedClips:
     """Greedy, best score first: no clip overlaps a better one or says the same again.
 
     When that gives fewer clips than asked for because long ones block the rest, the set of non-overlapping candidates
@@ -81,8 +87,12 @@ def choose(candidates: ClipCandidates, scored: Iterable[ScoredCandidate], prefer
     Kleinberg and Tardos, "Algorithm Design", 6.1). Every candidate that is not chosen is kept with its reason, and so
     is every stretch that could not be a candidate. Candidates that speak of a keyword are raised first. Equal scores go
     by time, so the result never depends on the order of `scored`.
+
+    Args:
+        embedder: finds keywords that are spoken of in other words; without one, only their own words count.
     """
-    scores = {score.candidate_id: score for score in raised(scored, candidates.candidates, preferences.keywords)}
+    akin = akin_keywords(candidates, preferences.keywords, embedder) if embedder else None
+    scores = {score.candidate_id: score for score in raised(scored, candidates.candidates, preferences.keywords, akin)}
     by_score = sorted(
         (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
         key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),

@@ -16,7 +16,12 @@ from clip_platform.encryption.opening import keys_at
 from clip_platform.identifiers import new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.engines import (
+    FaceDetectorResource,
+    ScorerResource,
+    SentenceEmbedderResource,
+    SpeechRecognizerResource,
+)
 from clip_platform.resources.fetching import SOURCE_URL_COLUMN
 from clip_platform.resources.videos import VideosResource
 from clip_platform.upload.states import VideoState
@@ -53,6 +58,7 @@ def fetch(videos_resource: VideosResource, empty_database: MigratedServer, insta
             "io_manager": ArtifactIOManager(videos=resource),
             "speech_recognizer": SpeechRecognizerResource(engine="pocketsphinx"),
             "face_detector": FaceDetectorResource(),
+            "sentence_embedder": SentenceEmbedderResource(),
             "scorer": ScorerResource(),
         }
         first = [dg.AssetKey("uploaded_video")]

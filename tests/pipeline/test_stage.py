@@ -17,7 +17,12 @@ from clip_platform.errors import NoSpeech
 from clip_platform.identifiers import StoredObject, new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
-from clip_platform.resources.engines import FaceDetectorResource, ScorerResource, SpeechRecognizerResource
+from clip_platform.resources.engines import (
+    FaceDetectorResource,
+    ScorerResource,
+    SentenceEmbedderResource,
+    SpeechRecognizerResource,
+)
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.resources.videos import VideosResource
 from clip_platform.upload.states import VideoState
@@ -78,6 +83,7 @@ class SmallStage:
                 "io_manager": ArtifactIOManager(videos=self.videos_resource),
                 "speech_recognizer": SpeechRecognizerResource(engine="pocketsphinx"),
                 "face_detector": FaceDetectorResource(),
+                "sentence_embedder": SentenceEmbedderResource(),
                 "scorer": ScorerResource(),
             },
         )

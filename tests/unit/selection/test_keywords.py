@@ -4,7 +4,7 @@ import pytest
 
 from clip_platform.selection.candidates import ClipCandidates
 from clip_platform.selection.choice import ScoredCandidate, SelectedClips, choose
-from clip_platform.selection.keywords import POINTS_A_KEYWORD, spoken_of
+from clip_platform.selection.keywords import POINTS_A_KEYWORD, raised, spoken_of
 from clip_platform.upload.preferences import Preferences
 from tests.unit.selection.test_choice import candidate
 
@@ -33,6 +33,16 @@ def test_a_clip_that_speaks_of_a_keyword_is_preferred_and_says_so():
     (clip,) = with_keyword.clips
     assert (clip.clip_id, clip.score) == ("chains", 55.0 + POINTS_A_KEYWORD)
     assert clip.reasons == ("it speaks of 'chain', which was asked for (+10)", "why")
+
+
+def test_a_keyword_spoken_of_in_other_words_counts_half():
+    bread = candidate("bread", 0, 20, "The oven gives the crust its colour.")
+    scores = [ScoredCandidate("bread", 60.0, ("why",))]
+
+    (score,) = raised(scores, [bread], ("oven", "bakery"), {"bread": ["bakery", "oven"]})
+
+    assert score.value == 60.0 + 1.5 * POINTS_A_KEYWORD
+    assert score.reasons == ("it speaks of 'oven' and near 'bakery', which was asked for (+15)", "why")
 
 
 def test_keywords_do_not_make_a_poor_clip_the_best():
