@@ -9,7 +9,7 @@ VIDEO ?=
 OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format openapi evaluate tiny-asr bench bench-long clean
+.PHONY: help demo up test check format openapi evaluate tiny-asr bench bench-long bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,11 +49,17 @@ evaluate: $(VENV)/.measure  ## accuracy of every stage against truth; rewrites d
 tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
 	$(BIN)/python -m clip_platform.evaluation.tiny_asr $(OPTIONS)
 
+tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
+	$(BIN)/python -m clip_platform.evaluation.tiny_asr $(OPTIONS)
+
 bench: $(VENV)/.sample  ## cost as ratios to lower bounds
 	$(BIN)/python -m benchmarks
 
 bench-long: $(VENV)/.sample  ## the benchmarks that take more than 20 minutes
 	$(BIN)/python -m benchmarks --long
+
+bench-gpu: $(VENV)/.gpu  ## NeMo and face detection on a GPU, against published figures
+	$(BIN)/python -m benchmarks.on_gpu $(OPTIONS)
 
 clean:  ## remove what make built, videos and clips of the embedded platform included
 	rm -rf $(VENV) build demo .clip-platform .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -79,6 +85,12 @@ $(VENV)/.measure: $(VENV)/.base
 
 $(VENV)/.nemo: $(VENV)/.base
 	@$(PIP) --editable '.[nemo]'
+	@touch $@
+
+# ONNX Runtime for CUDA takes the place of the one for CPUs: both are the module `onnxruntime`.
+$(VENV)/.gpu: $(VENV)/.nemo
+	@$(PIP) --editable '.[insightface]' onnx
+	@if command -v nvidia-smi >/dev/null; then $(PIP) --force-reinstall --no-deps onnxruntime-gpu; fi
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.base
