@@ -20,6 +20,7 @@ from clip_platform.evaluation.results import process, read_results
 from clip_platform.evaluation.sample_lines import judge
 from clip_platform.evaluation.sample_talk import current_sample_talk
 from clip_platform.evaluation.tables import save_json, save_markdown, table_of
+from clip_platform.evaluation.tiny_asr.lines import tiny_asr_measured
 from clip_platform.evaluation.truth import load_truth
 
 
@@ -53,6 +54,7 @@ def _suites(folder: Path, *, keep: bool) -> Mapping[str, Suite]:
         "sample_talk": lambda: _sample_talk(folder, keep=keep),
         "recordings": speech_lines.recordings_measured,
         "nonspeech": speech_lines.nonspeech_measured,
+        "tiny_asr": tiny_asr_measured,
         "topics": selection_lines.topics_measured,
     }
 

@@ -86,12 +86,14 @@ def seams_result(model: Path = MODEL_FILE, duration_s: float = SEAM_TALK_S) -> S
     chunked = transcribe(sound, recognizer, lambda _sound, _on_progress: speech).words
     (single,) = recognizer.recognize([samples])
     chunks = on_strides(cut_into_chunks(sound, speech, recognizer.preferred_chunk_s), recognizer.stride_s)
-    return _agreement(chunked, single, [chunk.span.start for chunk in chunks[1:]], recognizer.stride_s)
+    return agreement(chunked, single, [chunk.span.start for chunk in chunks[1:]], recognizer.stride_s)
 
 
-def _agreement(
+def agreement(
     chunked: Sequence[Word], single: Sequence[Word], seams: Sequence[Fraction], stride_s: Fraction
 ) -> SeamsResult:
+    """How far both passes agree on when words near a seam start; `seams`: where the chunks but the first one start."""
+
     def near_a_seam(word: Word) -> bool:
         return any(abs(word.span.middle - seam) <= _NEAR_A_SEAM_S for seam in seams)
 
