@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from clip_platform.errors import EngineUnavailable
+from clip_platform.errors import EngineUnavailable, InvalidSetting
 from clip_platform.speech.backends import nemo_models
 from clip_platform.speech.backends.nemo_models import Device, cuda_is_there, is_hub_name
 from clip_platform.speech.backends.nemo_words import ctc_tokens, transducer_tokens, words_of
@@ -40,12 +40,12 @@ _CONFIDENCE = {
 }
 """NeMo's settings for: the probability of each token, 0 where it is no likelier than any other and 1 when certain."""
 
-_EUROPEAN_MODELS = ("parakeet-tdt-0.6b-v3", "canary-1b-v2")
+_EUROPEAN_MODEL = "parakeet-tdt-0.6b-v3"
 _EUROPEAN_LANGUAGES = (
     *("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hr", "hu", "it"),
     *("lt", "lv", "mt", "nl", "pl", "pt", "ro", "ru", "sk", "sl", "sv", "uk"),
 )
-"""What these models' cards list; they tell by themselves which one is spoken."""
+"""What this model's card lists; it tells by itself which one is spoken."""
 
 
 class NemoRecognizer:
@@ -58,6 +58,9 @@ class NemoRecognizer:
         language: what the model was trained for; NeMo's models do not say.
         may_fetch: whether a named model may be fetched; otherwise it must be in the hub's cache folder.
         batch_size: how many chunks the network hears at once; by default what suits the device.
+
+    Raises:
+        InvalidSetting: there is no such device or precision.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class NemoRecognizer:
         may_fetch: bool = True,
         batch_size: int | None = None,
     ) -> None:
+        _check("device", device, get_args(Device))
+        _check("precision", precision, get_args(Precision))
         self._name = model
         self._asked_device = device
         self._precision = precision
@@ -81,8 +86,8 @@ class NemoRecognizer:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        european = any(name in self._name for name in _EUROPEAN_MODELS)
-        return tuple(dict.fromkeys((self.language, *_EUROPEAN_LANGUAGES))) if european else (self.language,)
+        others = _EUROPEAN_LANGUAGES if _EUROPEAN_MODEL in self._name else ()
+        return tuple(dict.fromkeys((self.language, *others)))
 
     @property
     def identity(self) -> EngineIdentity:
@@ -145,14 +150,7 @@ class NemoRecognizer:
         if reason := nemo_models.why_unavailable(self._name, device=self._asked_device, may_fetch=self._may_fetch):
             raise self._unavailable(reason)
         path = nemo_models.model_file(self._name) or nemo_models.fetched(self._name)
-        if not tarfile.is_tarfile(path):
-            raise self._unavailable(f"{path} is not a .nemo archive; fetch it again")
-        logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
-        from nemo.collections.asr.models import ASRModel
-
-        # its own setLevel would change handlers too, which may be others'
-        logging.getLogger("nemo_logger").setLevel(logging.ERROR)
-        model = ASRModel.restore_from(str(path), map_location=self._device)
+        model = self._restored(path)
         if not _is_transducer(model) and not _is_ctc(model):
             raise self._unusable(
                 f"a {type(model).__name__} gives no word times; choose a CTC, RNNT, TDT or hybrid model"
@@ -165,13 +163,35 @@ class NemoRecognizer:
         model.eval()
         return model
 
+    def _restored(self, path: Path) -> Any:
+        if not tarfile.is_tarfile(path):
+            raise self._unavailable(f"{path} is not a .nemo archive; fetch it again")
+        logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
+        from nemo.collections.asr.models import ASRModel
+
+        # its own setLevel would change handlers too, which may be others'
+        logging.getLogger("nemo_logger").setLevel(logging.ERROR)
+        try:
+            return ASRModel.restore_from(str(path), map_location=self._device)
+        except Exception as error:  # half an archive, another kind of archive, weights of another version, no memory
+            raise self._unavailable(
+                f"loading {path} failed with {type(error).__name__}; fetch it again, unless memory is short",
+                detail=str(error),
+            ) from error
+
     def _transcribed(self, model: Any, sounds: list[np.ndarray]) -> list[Any]:
         import torch
 
-        with torch.inference_mode(), _arithmetic(self._device, self._number()):
-            hypotheses: list[Any] = model.transcribe(
-                sounds, batch_size=len(sounds), return_hypotheses=True, num_workers=0, verbose=False
-            )
+        try:
+            with torch.inference_mode(), _arithmetic(self._device, self._number()):
+                hypotheses: list[Any] = model.transcribe(
+                    sounds, batch_size=len(sounds), return_hypotheses=True, num_workers=0, verbose=False
+                )
+        except torch.OutOfMemoryError as error:
+            raise self._unusable(
+                f"{len(sounds)} chunks at once are more than the device's memory holds; set CLIP_PLATFORM_NEMO_BATCH "
+                "to fewer"
+            ) from error
         return hypotheses
 
     def _number(self) -> Any:
@@ -185,8 +205,13 @@ class NemoRecognizer:
     def _unusable(self, reason_and_remedy: str) -> EngineUnavailable:
         return EngineUnavailable(f"the speech model '{self._name}' cannot be used: {reason_and_remedy}")
 
-    def _unavailable(self, reason: str) -> EngineUnavailable:
-        return nemo_models.unavailable(self._name, reason)
+    def _unavailable(self, reason: str, detail: str = "") -> EngineUnavailable:
+        return nemo_models.unavailable(self._name, reason, detail)
+
+
+def _check(setting: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidSetting(f"NeMo's {setting} is {value!r}; choose one of {', '.join(allowed)}")
 
 
 def _arithmetic(device: str, number: Any) -> AbstractContextManager[None]:

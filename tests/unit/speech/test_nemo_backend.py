@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import sys
+import tarfile
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("nemo", reason='NeMo is not installed: pip install "clip-platform[nemo]" runs these tests')
 
-from clip_platform.errors import EngineUnavailable, NoSpeech
+from clip_platform.errors import EngineUnavailable, InvalidSetting, NoSpeech
 from clip_platform.speech.backends.nemo import NemoRecognizer
 from clip_platform.speech.backends.nemo_models import model_file, why_unavailable
 from clip_platform.speech.backends.silero import SileroVoiceActivity
@@ -114,6 +117,41 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
 
     with pytest.raises(EngineUnavailable, match=r"not a \.nemo archive; fetch it again"):
         NemoRecognizer(str(broken)).recognize([spoken("Hello.")])
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda _content: an_archive()])
+def test_half_a_model_and_another_archive_are_refused(spoil, models: dict[str, Path], tmp_path: Path):
+    (tmp_path / "half.nemo").write_bytes(spoil(models["ctc"].read_bytes()))
+
+    with pytest.raises(EngineUnavailable, match=r"loading .*half\.nemo failed with \w+; fetch it again") as failure:
+        NemoRecognizer(str(tmp_path / "half.nemo"), "cpu").recognize([spoken("Hello.")])
+    assert failure.value.detail
+
+
+def an_archive() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("letter.txt"))
+    return buffer.getvalue()
+
+
+def test_a_device_or_precision_that_does_not_exist_is_named():
+    with pytest.raises(InvalidSetting, match="device is 'tpu'; choose one of auto, cpu, cuda"):
+        NemoRecognizer(NAME, device="tpu")
+    with pytest.raises(InvalidSetting, match="precision is 'int8'; choose one of auto, fp32, bf16, fp16"):
+        NemoRecognizer(NAME, precision="int8")
+
+
+def test_too_little_memory_for_a_batch_says_which_setting_helps(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    def no_memory(*_sounds: object, **_options: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 80 GiB")
+
+    monkeypatch.setattr("nemo.collections.asr.models.EncDecCTCModelBPE.transcribe", no_memory)
+
+    with pytest.raises(EngineUnavailable, match=r"2 chunks at once .* set CLIP_PLATFORM_NEMO_BATCH to fewer"):
+        NemoRecognizer(str(models["ctc"]), "cpu").recognize([spoken("Hello."), spoken("Welcome.")])
 
 
 def test_a_model_in_the_hub_cache_needs_no_network(
