@@ -5,6 +5,7 @@ Conformer: Gulati et al., Interspeech 2020. CTC: Graves et al., ICML 2006.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,10 @@ class Tokens:
 
 def build_model(folder: Path) -> tuple[Any, Tokens]:
     """An untrained `EncDecCTCModelBPE` and its tokens, whose files are written into `folder`."""
+    logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
     from nemo.collections.asr.models import EncDecCTCModelBPE
+
+    logging.getLogger("nemo_logger").setLevel(logging.ERROR)
     from omegaconf import OmegaConf
 
     _write_tokenizer(folder, vocabulary())

@@ -75,7 +75,7 @@ def test_reduced_precision_is_taken_when_asked_for(models: dict[str, Path]):
 def test_a_precision_that_the_machine_cannot_do_is_refused_by_name(
     models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("clip_platform.speech.backends.nemo._lstm_runs_in", lambda _device, number: number.itemsize > 2)
+    monkeypatch.setattr("clip_platform.speech.backends.nemo_network._lstm_runs_in", lambda _device, _precision: False)
 
     with pytest.raises(EngineUnavailable, match=r"tdt\.nemo.*precision bf16; choose auto or fp32"):
         NemoRecognizer(str(models["tdt"]), "cpu", "bf16").recognize([spoken("Hello.")])
@@ -140,6 +140,19 @@ def test_a_device_or_precision_that_does_not_exist_is_named():
         NemoRecognizer(NAME, device="tpu")
     with pytest.raises(InvalidSetting, match="precision is 'int8'; choose one of auto, fp32, bf16, fp16"):
         NemoRecognizer(NAME, precision="int8")
+
+
+def test_models_that_cannot_tell_times_of_our_sound_are_refused_by_what_they_are(
+    models: dict[str, Path], tmp_path: Path
+):
+    from nemo.collections.asr.models import ASRModel
+
+    model = ASRModel.restore_from(str(models["ctc"]), map_location="cpu")
+    model.cfg.sample_rate = 8000
+    model.save_to(str(tmp_path / "telephone.nemo"))
+
+    with pytest.raises(EngineUnavailable, match=r"telephone\.nemo.* 8000 samples a second; choose one for 16000"):
+        NemoRecognizer(str(tmp_path / "telephone.nemo"), "cpu").recognize([spoken("Hello.")])
 
 
 def test_too_little_memory_for_a_batch_says_which_setting_helps(
