@@ -20,6 +20,8 @@ def _shots_metadata(shots: Shots, _run: StageRun) -> dict[str, object]:
     return {
         "shots": len(shots.shots),
         "slides": sum(shot.kind == "slide" for shot in shots.shots),
+        "screens": sum(shot.kind == "screen" for shot in shots.shots),
+        "slide_changes": sum(shot.begins == "slide" for shot in shots.shots),
         "longest_s": float(max(shot.span.duration_s for shot in shots.shots)),
         "cuts_s": ", ".join(f"{float(cut):.3f}" for cut in shots.cuts_s[:40]) or "none",
     }
@@ -43,8 +45,8 @@ vision = build_stage(
                 Product(
                     name="shots",
                     type=Shots,
-                    description="Stretches without a cut, by exact presentation time; slides told from camera shots.",
-                    code_version="1",
+                    description="Stretches without a cut, by exact presentation time: slide, screen or camera.",
+                    code_version="2",
                     kinds=frozenset({"opencv"}),
                     metadata=_shots_metadata,
                     checks=(

@@ -56,7 +56,7 @@ def timeline_png(data: TimelineData) -> bytes:
 
 def _bars(axes: Axes, marks: Sequence[Mark], y: int, colour: str) -> None:
     spans = [(mark.start_s, mark.end_s - mark.start_s) for mark in marks]
-    colours = [_SLIDE if mark.kind == "slide" else colour for mark in marks]
+    colours = [_SLIDE if mark.kind in ("slide", "screen") else colour for mark in marks]
     axes.broken_barh(spans, (y - 0.4, 0.8), facecolors=colours, edgecolors="white", linewidth=0.4)
 
 

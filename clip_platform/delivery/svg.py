@@ -94,7 +94,7 @@ def _tip(mark: Mark) -> str:
 
 
 def _shot_colour(index: int, mark: Mark) -> str:
-    if mark.kind == "slide":
+    if mark.kind in ("slide", "screen"):
         return "var(--slide)"
     return "var(--camera)" if index % 2 == 0 else "var(--camera-2)"
 

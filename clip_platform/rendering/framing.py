@@ -151,8 +151,8 @@ def _framed(
         return FramedRun(piece.first_frame, piece.end_frame, "fit", (), reason, second_best)
 
     shot = shots.shots[piece.shot_index]
-    if shot.kind == "slide":
-        return fitted("a slide is shown whole", None)
+    if shot.is_graphic:
+        return fitted(f"a {shot.kind} is shown whole", None)
     visible = piece.span(grid).intersection(shot.span) or piece.span(grid)
     times = np.array([float(grid.source_time_of(frame)) for frame in range(piece.first_frame, piece.end_frame)])
     people = people_in(faces, piece.shot_index, visible)

@@ -142,7 +142,7 @@ def _is_steady(grid: FrameGrid, framing: Framing, shots: Shots, frame: int) -> b
     """Away from cuts, and past a fade."""
     moment = grid.source_time_of(frame)
     shot = shots.at(moment)
-    since = _STILL_AFTER_FADE_S if shot.begins == "fade" else _STILL_AFTER_CUT_S
+    since = _STILL_AFTER_FADE_S if shot.begins in ("fade", "dissolve") else _STILL_AFTER_CUT_S
     run_end = next(run.end_frame for run in framing.runs if frame < run.end_frame)
     until_s = min(shot.span.end - moment, (run_end - frame) / grid.rate)
     return moment - shot.span.start >= since and until_s >= _STILL_BEFORE_CUT_S

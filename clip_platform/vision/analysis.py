@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from clip_platform.media.information import MediaInfo, VideoStream
 from clip_platform.progress import OnProgress
 from clip_platform.vision.faces import FaceFollower
 from clip_platform.vision.shots import ShotFinder
-from clip_platform.vision.tracks import FaceDetector, FaceTracks, Shots
+from clip_platform.vision.tracks import FaceDetector, FaceTrack, FaceTracks, Shots
 
 SAMPLE_RATE = Fraction(15)
 FACES_AREA_PX = 640 * 360
@@ -61,11 +61,20 @@ def analyse(frames: Iterable[Frame], info: MediaInfo, detector: FaceDetector) ->
     for frame in waiting:
         _follow(frame, finder, follower)
     tracks = follower.finish()
-    shots = finder.shots(info.duration_s, frozenset(track.shot_index for track in tracks))
+    shots = finder.shots(info.duration_s, _face_heights(tracks, info.video.height_px))
     count = math.ceil(info.duration_s * SAMPLE_RATE)
     return shots, FaceTracks(
         info.video.width_px, info.video.height_px, SAMPLE_RATE, count, detector.name, tuple(tracks)
     )
+
+
+def _face_heights(tracks: Sequence[FaceTrack], height_px: int) -> dict[int, float]:
+    """By shot, the height of its largest face (each track's middle one) as a share of the picture's."""
+    heights: dict[int, float] = {}
+    for track in tracks:
+        height = track.boxes[len(track.boxes) // 2].height / height_px
+        heights[track.shot_index] = max(height, heights.get(track.shot_index, 0.0))
+    return heights
 
 
 def _follow(frame: Frame, finder: ShotFinder, follower: FaceFollower) -> None:

@@ -2,19 +2,23 @@
 
 PySceneDetect's `AdaptiveDetector` proposes hard cuts; this module decides which of them are cuts (not a flash, a
 strobe, a camera move shown at a low frame rate, or a caption that pops up) and adds the boundaries that lie in black.
+Changes of slides and dissolves are told by `transitions`, from what was on display when.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from clip_platform.timeline import Span
-from clip_platform.vision.tracks import Shot, Shots
+from clip_platform.vision import transitions
+from clip_platform.vision.looks import Look, Looks, is_drawn, is_shifted, look_at, tile_changes
+from clip_platform.vision.tracks import Begin, Shot, ShotKind, Shots
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,18 +26,24 @@ if TYPE_CHECKING:
 SHORTEST_SHOT_S = Fraction(1, 2)
 VERDICT_AFTER_S = Fraction(7, 20)
 """How long a proposal waits, so that a flash is seen to end."""
-LOOK_BACK_S = Fraction(3, 2)
+MOTION_S = Fraction(3, 4)
 LEAST_CONTENT_CHANGE = 3.0
 """PySceneDetect's content value: two slides of one template differ by about 8, a key frame's quality jump by 1 to 2."""
 LEAST_CHANGED_SHARE = 0.25
 """Of the picture's area: a lower third covers about 0.15 of it, a new slide 0.35 and more."""
 CHANGED_TILE_LEVELS = 4.0
-BLACK_MEAN, BLACK_DEVIATION = 10.0, 12.0
-"""Grey levels 0..255; a night scene is as dark on average but not as flat."""
+FLASH_LEVELS = 20.0
 STILL_CHANGE = 0.3
 STILL_SHARE = 0.9
-
-Begin = Literal["cut", "fade"]
+DRAWN_SHARE = 0.6
+SMALL_FACE_SHARE = 0.25
+"""Of the picture's height: a presenter's picture beside a slide shows a smaller face, a camera mostly a larger one."""
+QUICKEST_LOOK_S = Fraction(1, 32)
+"""Between questions whether a graphic changed: 240 pictures a second are not asked about one by one."""
+SELDOM_S = Fraction(1, 10)
+"""Between questions whether scenes dissolve, and whether a picture is drawn."""
+LATEST_VERDICT_S = transitions.DISSOLVE_SPANS_S[-1] + SELDOM_S
+KEEP_S = LATEST_VERDICT_S + VERDICT_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,45 +54,53 @@ class Boundary:
     begins: Begin
 
 
-@dataclass(slots=True, eq=False)
-class _Look:
-    """What is kept of a picture: `change` is the mean absolute difference of its grey levels to the picture before."""
-
-    index: int
-    time_s: Fraction
-    colour: np.ndarray
-    grey: np.ndarray
-    mean: float
-    black: bool
-    change: float
-
-
 @dataclass(slots=True)
 class _Proposal:
     """A change seen at `time_s`, judged once the picture at `judge_at_s` has been seen."""
 
     time_s: Fraction
     judge_at_s: Fraction
-    before: _Look
-    first: _Look
+    before: Look
+    first: Look
     black_s: Fraction | None = None
     """How long the picture was black before it came back; None for a cut from picture to picture."""
+    slide: bool = False
+    """Whether a graphic was seen to change, before and after which it stood still."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """What a picture was like whose shot is not known yet; `calm` and `drawn` are None where it was not asked."""
+
+    time_s: Fraction
+    still: bool
+    calm: bool | None
+    drawn: bool | None
 
 
 @dataclass(slots=True)
-class _Stillness:
+class _Seen:
+    """What the pictures of a shot were like: `calm` and `drawn` count pictures out of `asked`."""
+
     pictures: int = 0
     still: int = 0
+    asked: int = 0
+    calm: int = 0
+    drawn: int = 0
 
     @property
     def is_still(self) -> bool:
-        return self.still >= STILL_SHARE * self.pictures
+        return self.pictures > 0 and self.still >= STILL_SHARE * self.pictures
+
+    @property
+    def is_graphic(self) -> bool:
+        return self.asked > 0 and min(self.drawn, self.calm) >= DRAWN_SHARE * self.asked
 
 
 class ShotFinder:
     """Fed every picture of a video in time order, finds its boundaries a moment later.
 
-    Its memory is the pictures of the last `LOOK_BACK_S` and one row a shot.
+    Its memory is the pictures of the last `KEEP_S` and one row a shot.
     """
 
     def __init__(self) -> None:
@@ -93,16 +111,17 @@ class ShotFinder:
         self._detector = AdaptiveDetector(
             adaptive_threshold=3.0, min_scene_len=0, min_content_val=LEAST_CONTENT_CHANGE, weights=weights
         )
-        self._recent: deque[_Look] = deque()
+        self._looks = Looks(KEEP_S)
         self._pending: deque[_Proposal] = deque()
-        self._unsettled: deque[_Look] = deque()
+        self._unsettled: deque[_Unsettled] = deque()
         self._boundaries: list[Boundary] = []
-        self._stillness: list[_Stillness] = [_Stillness()]
-        self._black_from: _Look | None = None
-        self._last_light: _Look | None = None
-        self._darkest: _Look | None = None
+        self._seen: list[_Seen] = [_Seen()]
+        self._black_from: Look | None = None
+        self._last_light: Look | None = None
+        self._darkest: Look | None = None
         self._absorbed_until_s = Fraction(-1)
         self._first_s: Fraction | None = None
+        self._asked_for_slides_s = self._asked_for_dissolves_s = self._described_s = Fraction(-1)
         self._index = 0
 
     @property
@@ -113,13 +132,16 @@ class ShotFinder:
     @property
     def settled_s(self) -> Fraction:
         """No boundary before this time is still to come."""
+        last, late = self._looks.last, self._looks.from_end(3)
+        if last is None or late is None:
+            return Fraction(0)
         # The detector answers two pictures late.
-        settled = self._recent[max(0, len(self._recent) - 4)].time_s if self._recent else Fraction(0)
+        settled = min(late.time_s, last.time_s - LATEST_VERDICT_S)
         if self._pending:
             settled = min(settled, self._pending[0].time_s)
         if self._black_from is not None and self._darkest is not None:
             settled = min(settled, self._darkest.time_s)
-        return settled
+        return max(settled, Fraction(0))
 
     def feed(self, time_s: Fraction, picture: np.ndarray) -> None:
         """Looks at the next picture.
@@ -130,74 +152,111 @@ class ShotFinder:
         """
         from scenedetect import FrameTimecode
 
-        look = self._look_at(time_s, picture)
+        self._wait_until(time_s)
+        look = look_at(self._index, time_s, picture, self._looks.last)
         if self._first_s is None:
             self._first_s = time_s
         # The detector is told frame numbers only; exact times stay here, because its clock would need one rate.
         cuts = self._detector.process_frame(FrameTimecode(self._index, 30.0), picture)
         self._index += 1
-        self._recent.append(look)
-        self._unsettled.append(look)
+        self._looks.append(look)
         for cut in cuts:
             self._propose_cut(cut.frame_num)
         self._follow_black(look)
+        self._find_slides(time_s)
         self._judge(look)
+        self._find_dissolves(time_s)
+        self._unsettled.append(self._described(look))
         self._settle(self.settled_s)
-        while self._recent[0].time_s < time_s - LOOK_BACK_S:
-            self._recent.popleft()
 
     def finish(self) -> None:
         """Tells that there are no more pictures: what is pending is judged on what was seen."""
-        if self._recent:
+        last = self._looks.last
+        if last is not None:
+            self._wait_until(last.time_s + transitions.SLIDE_SPAN_S)
             for proposal in list(self._pending):
-                self._decide(proposal, self._recent[-1])
+                self._decide(proposal, last)
             self._pending.clear()
             self._black_from = None
-            self._settle(self._recent[-1].time_s + 1)
+            self._settle(last.time_s + 1)
 
-    def shots(self, duration_s: Fraction, shots_with_faces: frozenset[int] = frozenset()) -> Shots:
+    def shots(self, duration_s: Fraction, face_heights: Mapping[int, float] = MappingProxyType({})) -> Shots:
         """All shots over `[0, duration_s)`, once `finish` was called.
 
         Args:
-            shots_with_faces: indices of shots that show a face and so are no slides.
+            face_heights: by index of the shot, the height of its largest face as a share of the picture's; shots
+                without a face are left out.
         """
         inside = [boundary for boundary in self._boundaries if 0 < boundary.time_s < duration_s]
         starts = [Fraction(0), *(boundary.time_s for boundary in inside)]
         ends = [*starts[1:], duration_s]
-        begins: list[Literal["start", "cut", "fade"]] = ["start", *(boundary.begins for boundary in inside)]
-        return Shots(
-            tuple(
-                Shot(Span(start, end), self._kind(index, index in shots_with_faces), begin)
-                for index, (start, end, begin) in enumerate(zip(starts, ends, begins, strict=True))
-            )
-        )
+        begins: list[Begin] = ["start", *(boundary.begins for boundary in inside)]
+        kinds = [self._kind(index, face_heights.get(index)) for index in range(len(starts))]
+        for index in range(1, len(starts)):
+            if begins[index] == "slide" and "camera" in kinds[index - 1 : index + 1]:
+                begins[index] = "cut"
+        spans = map(Span, starts, ends)
+        return Shots(tuple(Shot(span, kind, begin) for span, kind, begin in zip(spans, kinds, begins, strict=True)))
 
-    def _kind(self, index: int, has_face: bool) -> Literal["camera", "slide"]:
-        seen = self._stillness[index] if index < len(self._stillness) else _Stillness()
-        return "slide" if not has_face and seen.pictures > 1 and seen.is_still else "camera"
+    def _kind(self, index: int, face_height: float | None) -> ShotKind:
+        seen = self._seen[index] if index < len(self._seen) else _Seen()
+        if face_height is None and seen.is_still:
+            return "slide"
+        has_no_large_face = face_height is None or face_height < SMALL_FACE_SHARE
+        return "screen" if has_no_large_face and seen.is_graphic else "camera"
 
-    def _look_at(self, time_s: Fraction, picture: np.ndarray) -> _Look:
-        import cv2
+    def _wait_until(self, time_s: Fraction) -> None:
+        """Time passes without a picture: a graphic that stands still may come as one picture a change."""
+        last = self._looks.last
+        if last is None or time_s - last.time_s <= transitions.CALM_S:
+            return
+        self._find_slides(min(last.time_s + transitions.CALM_S, time_s))
 
-        grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-        mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
-        change = 0.0
-        if self._recent:
-            change = cv2.norm(grey, self._recent[-1].grey, cv2.NORM_L1) / grey.size
-        black = mean < BLACK_MEAN and deviation < BLACK_DEVIATION
-        return _Look(self._index, time_s, picture, grey, mean, black, change)
+    def _find_slides(self, now_s: Fraction) -> None:
+        if now_s - self._asked_for_slides_s < QUICKEST_LOOK_S:
+            return
+        self._asked_for_slides_s = now_s
+        begun_s = transitions.slide_change(self._looks, now_s)
+        if begun_s is None or any(proposal.slide and proposal.time_s == begun_s for proposal in self._pending):
+            return
+        first = self._looks.on_display(begun_s)
+        before = self._looks.numbered(first.index - 1) if first is not None else None
+        if first is not None and before is not None:
+            judge_at_s = begun_s + VERDICT_AFTER_S
+            self._pending.append(_Proposal(begun_s, judge_at_s, before, first, slide=True))
+            # A cut at the same time goes first.
+            self._pending = deque(sorted(self._pending, key=lambda p: (p.time_s, p.slide)))
 
-    def _look(self, index: int) -> _Look | None:
-        offset = index - self._recent[0].index
-        return self._recent[offset] if 0 <= offset < len(self._recent) else None
+    def _find_dissolves(self, now_s: Fraction) -> None:
+        if now_s - self._asked_for_dissolves_s < SELDOM_S:
+            return
+        self._asked_for_dissolves_s = now_s
+        since_s = now_s - transitions.DISSOLVE_SPANS_S[-1]
+        is_busy = self._pending or self._black_from is not None or since_s <= self._absorbed_until_s
+        if is_busy or (self._boundaries and self._boundaries[-1].time_s > since_s):
+            return
+        found = (transitions.dissolve(self._looks, now_s, span_s) for span_s in transitions.DISSOLVE_SPANS_S)
+        begun_s = next((begun_s for begun_s in found if begun_s is not None), None)
+        if begun_s is not None:
+            self._add(begun_s, "dissolve")
+
+    def _described(self, look: Look) -> _Unsettled:
+        """Some pictures are asked what they show, of all it is known whether they changed."""
+        before = self._looks.on_display(look.time_s - transitions.CALM_S)
+        if before is None or look.time_s - self._described_s < SELDOM_S:
+            return _Unsettled(look.time_s, look.change < STILL_CHANGE, None, None)
+        self._described_s = look.time_s
+        calm = float((tile_changes(before, look) < transitions.CALM_LEVELS).mean())
+        is_calm = calm >= transitions.LEAST_CALM_SHARE
+        return _Unsettled(look.time_s, look.change < STILL_CHANGE, is_calm, is_drawn(look))
 
     def _propose_cut(self, index: int) -> None:
-        before, first = self._look(index - 1), self._look(index)
+        before, first = self._looks.numbered(index - 1), self._looks.numbered(index)
         if before is None or first is None or first.black or first.time_s <= self._absorbed_until_s:
             return
         self._pending.append(_Proposal(first.time_s, first.time_s + VERDICT_AFTER_S, before, first))
 
-    def _follow_black(self, look: _Look) -> None:
+    def _follow_black(self, look: Look) -> None:
         if look.black:
             self._enter_black(look)
         elif self._black_from is not None:
@@ -205,7 +264,7 @@ class ShotFinder:
         if not look.black:
             self._last_light = look
 
-    def _enter_black(self, look: _Look) -> None:
+    def _enter_black(self, look: Look) -> None:
         if self._black_from is None:
             self._black_from, self._darkest = look, look
         darkest = self._darkest
@@ -213,7 +272,7 @@ class ShotFinder:
         if darkest is None or look.mean <= darkest.mean + 0.5 or darkest.time_s < look.time_s - 1:
             self._darkest = look
 
-    def _leave_black(self, look: _Look) -> None:
+    def _leave_black(self, look: Look) -> None:
         black_from, darkest, before = self._black_from, self._darkest, self._last_light
         self._black_from = None
         self._absorbed_until_s = look.time_s + SHORTEST_SHOT_S
@@ -230,24 +289,27 @@ class ShotFinder:
             )
         )
 
-    def _judge(self, now: _Look) -> None:
+    def _judge(self, now: Look) -> None:
         while self._pending and now.time_s >= self._pending[0].judge_at_s:
             self._decide(self._pending.popleft(), now)
 
-    def _decide(self, proposal: _Proposal, now: _Look) -> None:
+    def _decide(self, proposal: _Proposal, now: Look) -> None:
         begun_s = self._boundaries[-1].time_s if self._boundaries else self._first_s
         if begun_s is None or proposal.time_s - begun_s < SHORTEST_SHOT_S:
             return
         if proposal.black_s is not None:
             if not now.black and not self._blinked(proposal, now):
                 self._add(proposal.time_s, "cut" if proposal.first.mean >= 0.7 * now.mean else "fade")
+        elif proposal.slide:
+            self._add(proposal.time_s, "slide")
         elif self._is_cut(proposal, now):
-            self._add(proposal.time_s, "cut")
+            graphics = transitions.is_between_graphics(self._looks, proposal.before, proposal.first, now.time_s)
+            self._add(proposal.time_s, "slide" if graphics else "cut")
 
     def _add(self, time_s: Fraction, begins: Begin) -> None:
         self._boundaries.append(Boundary(time_s, begins))
 
-    def _blinked(self, proposal: _Proposal, now: _Look) -> bool:
+    def _blinked(self, proposal: _Proposal, now: Look) -> bool:
         """The same picture before and after a short black: a dropout, or a strobe."""
         return (
             proposal.black_s is not None
@@ -255,37 +317,45 @@ class ShotFinder:
             and _resemble(proposal.before, now, moving=True)
         )
 
-    def _is_cut(self, proposal: _Proposal, now: _Look) -> bool:
+    def _is_cut(self, proposal: _Proposal, now: Look) -> bool:
         before, first = proposal.before, proposal.first
-        later = [look for look in self._recent if first.time_s < look.time_s <= now.time_s]
+        later = self._looks.between(first.time_s, now.time_s)
         if any(look.black for look in later):
             return False  # whatever this was, the boundary is where the picture comes back
         if _changed_share(before.colour, first.colour) < LEAST_CHANGED_SHARE:
             return False
-        shifted = _is_shifted(before.grey, first.grey)
-        flash_begins = any(_resemble(before, look, moving=not shifted) for look in later)
-        flash_ends = any(_resemble(look, now, moving=not shifted) for look in self._before(before))
+        shifted = is_shifted(before.grey, first.grey)
+        # What only moved may have jumped; what only became brighter has not.
+        moving = not shifted or abs(first.mean - before.mean) > FLASH_LEVELS
+        flash_begins = any(_resemble(before, look, moving=moving) for look in later)
+        flash_ends = any(_resemble(look, now, moving=moving) for look in self._before(before))
         return not flash_begins and not flash_ends and not (shifted and self._was_moving(first))
 
-    def _before(self, look: _Look) -> list[_Look]:
-        return [other for other in self._recent if look.time_s - VERDICT_AFTER_S <= other.time_s < look.time_s]
+    def _before(self, look: Look) -> list[Look]:
+        return [other for other in self._looks if look.time_s - VERDICT_AFTER_S <= other.time_s < look.time_s]
 
-    def _was_moving(self, first: _Look) -> bool:
+    def _was_moving(self, first: Look) -> bool:
         """Whether there were changes almost as large just before: motion at a low frame rate changes in steps."""
-        since_s = first.time_s - LOOK_BACK_S / 2
-        earlier = [look.change for look in self._recent if since_s <= look.time_s < first.time_s]
+        since_s = first.time_s - MOTION_S
+        earlier = [look.change for look in self._looks if since_s <= look.time_s < first.time_s]
         return bool(earlier) and max(earlier) >= 0.35 * first.change
 
     def _settle(self, settled_s: Fraction) -> None:
-        """Counts still pictures into the shots they belong to, as soon as that is known."""
+        """Counts pictures into the shots they belong to, as soon as that is known."""
         while self._unsettled and self._unsettled[0].time_s < settled_s:
             look = self._unsettled.popleft()
             shot = bisect_right(self._boundaries, look.time_s, key=lambda boundary: boundary.time_s)
-            while len(self._stillness) <= shot:
-                self._stillness.append(_Stillness())
-            begins = shot > 0 and self._boundaries[shot - 1].time_s == look.time_s
-            self._stillness[shot].pictures += 1
-            self._stillness[shot].still += begins or look.change < STILL_CHANGE
+            while len(self._seen) <= shot:
+                self._seen.append(_Seen())
+            begun_s = self._boundaries[shot - 1].time_s if shot else Fraction(-1)
+            seen = self._seen[shot]
+            seen.pictures += 1
+            seen.still += look.still or look.time_s == begun_s
+            # What was on display before the cut says nothing about this shot's calm.
+            if look.calm is not None and look.drawn is not None and look.time_s - begun_s >= transitions.CALM_S:
+                seen.asked += 1
+                seen.calm += look.calm
+                seen.drawn += look.drawn
 
 
 def _changed_share(before: np.ndarray, after: np.ndarray) -> float:
@@ -296,19 +366,7 @@ def _changed_share(before: np.ndarray, after: np.ndarray) -> float:
     return float((tiles > CHANGED_TILE_LEVELS).mean())
 
 
-def _resemble(before: _Look, after: _Look, *, moving: bool) -> bool:
+def _resemble(before: Look, after: Look, *, moving: bool) -> bool:
     """Whether both show nearly the same picture, or with `moving` the same things elsewhere."""
     same = _changed_share(before.colour, after.colour) < LEAST_CHANGED_SHARE
-    return same or (moving and _is_shifted(before.grey, after.grey))
-
-
-def _is_shifted(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether the middle of one picture is found again in the other: then the camera moved, and nothing else."""
-    import cv2
-
-    height, width = before.shape
-    top, left = height // 5, width // 5
-    middle = before[top : height - top, left : width - left]
-    if middle.size == 0 or float(middle.std()) < 2.0:
-        return False  # nothing to find again
-    return float(cv2.matchTemplate(after, middle, cv2.TM_CCOEFF_NORMED).max()) > 0.8
+    return same or (moving and is_shifted(before.grey, after.grey))

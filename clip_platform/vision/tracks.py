@@ -14,16 +14,31 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+ShotKind = Literal["camera", "slide", "screen"]
+Begin = Literal["start", "cut", "fade", "dissolve", "slide"]
+
+
 @dataclass(frozen=True, slots=True)
 class Shot:
     """A stretch without a cut. `start` of the span is the exact presentation time of its first frame.
 
-    `kind`: `slide` is a (nearly) still graphic without faces, `camera` everything else. `begins`: how it begins.
+    `kind`: `slide` is a (nearly) still graphic without faces. `screen` is a graphic that stands still for the most part
+    while something moves in it: a shared screen (typing, a pointer, a window that scrolls) or a slide beside a small
+    picture of the speaker (picture in picture). `camera` is everything else.
+
+    `begins`: `cut` is a hard cut; `fade` comes out of black; `dissolve` comes gradually out of the shot before, and
+    begins half way; `slide` is a change within a graphic: another slide or window, or a new line on a slide, its
+    surroundings (a speaker's picture, say) going on. A moving pointer and typing change nothing.
     """
 
     span: Span
-    kind: Literal["camera", "slide"]
-    begins: Literal["start", "cut", "fade"]
+    kind: ShotKind
+    begins: Begin
+
+    @property
+    def is_graphic(self) -> bool:
+        """Whether it is to be read, so that nothing of it may be cut away."""
+        return self.kind != "camera"
 
 
 @dataclass(frozen=True, slots=True)

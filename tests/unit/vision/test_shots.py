@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 from clip_platform.vision.shots import ShotFinder
 from clip_platform.vision.tracks import Shots
@@ -126,14 +127,100 @@ def test_another_slide_is_a_cut_and_both_are_slides():
     shots = find(timed([first] * 60 + [second] * 60))
 
     assert shots.cuts_s == (Fraction(2),)
-    assert [shot.kind for shot in shots.shots] == ["slide", "slide"]
+    assert [(shot.kind, shot.begins) for shot in shots.shots] == [("slide", "start"), ("slide", "slide")]
 
 
-def test_a_line_that_appears_on_a_slide_is_no_cut():
+def test_a_slide_after_a_camera_begins_with_a_cut():
+    wide, page = texture(20, width=600), slide((60, 80, 50, 70), bar=(60, 60, 180))
+
+    shots = find(timed([panned(wide, 2.0 * index) for index in range(60)] + [page] * 60))
+
+    assert [(shot.kind, shot.begins) for shot in shots.shots] == [("camera", "start"), ("slide", "cut")]
+
+
+def test_a_line_that_appears_on_a_slide_is_a_change_of_the_slide():
     first = slide((60, 80), bar=(60, 60, 180))
     second = slide((60, 80, 70), bar=(60, 60, 180))
 
     shots = find(timed([first] * 60 + [second] * 60))
+
+    assert shots.cuts_s == (Fraction(2),)
+    assert shots.shots[1].begins == "slide"
+
+
+def test_a_line_that_fades_in_is_one_change_about_half_way():
+    first = slide((60, 80), bar=(60, 60, 180)).astype(float)
+    second = slide((60, 80, 70), bar=(60, 60, 180)).astype(float)
+    fade = [(first + (second - first) * (index / 9)).astype(np.uint8) for index in range(10)]
+
+    shots = find(timed([fade[0]] * 60 + fade + [fade[-1]] * 60))
+
+    assert len(shots.cuts_s) == 1
+    assert abs(shots.cuts_s[0] - Fraction(64, 30)) <= Fraction(1, 15)
+
+
+def test_a_slide_that_comes_as_one_picture_a_change_is_timed_by_its_picture():
+    pages = [slide((60, 80, 50)[: 1 + index], bar=(60, 60, 180)) for index in range(3)]
+
+    shots = find(zip((Fraction(0), Fraction(7), Fraction(19)), pages, strict=True))
+
+    assert shots.cuts_s == (Fraction(7), Fraction(19))
+    assert {shot.begins for shot in shots.shots[1:]} == {"slide"}
+
+
+def test_a_pointer_and_typing_change_no_slide():
+    page = slide((60, 80, 50), bar=(60, 60, 180))
+    pictures = [page.copy() for _ in range(240)]
+    for index, picture in enumerate(pictures):
+        picture[62:65, 10 : 10 + index // 3] = 90  # a line that is typed
+        x = 20 + 40 * (index // 40)  # a pointer that jumps
+        picture[50:53, x % 110 : x % 110 + 2] = 0
+
+    shots = find(timed(pictures))
+
+    assert shots.cuts_s == ()
+    assert shots.shots[0].is_graphic
+
+
+def test_a_slide_beside_a_moving_speaker_changes_and_is_a_screen():
+    wide = texture(21, width=600)
+    pages = [slide((60, 80), bar=(60, 60, 180)), slide((90, 40, 60), bar=(60, 60, 180))]
+    pictures = [pages[index // 75].copy() for index in range(150)]
+    for index, picture in enumerate(pictures):
+        picture[40:, 84:] = panned(wide, 3.0 * index)[40:, 84:]
+
+    finder = ShotFinder()
+    for time_s, picture in timed(pictures):
+        finder.feed(time_s, picture)
+    finder.finish()
+    shots = finder.shots(Fraction(5), {0: 0.15, 1: 0.15})
+
+    assert [(shot.span.start, shot.kind, shot.begins) for shot in shots.shots] == [
+        (0, "screen", "start"),
+        (Fraction(75, 30), "screen", "slide"),
+    ]
+
+
+@pytest.mark.parametrize("pictures", [8, 30])
+def test_a_dissolve_is_a_boundary_half_way(pictures: int):
+    one, other = texture(22, width=600), texture(23, width=600)
+    shares = np.clip((np.arange(150 + pictures) - 74) / (pictures + 1), 0, 1)
+    mixed = [
+        (panned(one, 0.1 * index) * (1 - share) + panned(other, 0.1 * index) * share).astype(np.uint8)
+        for index, share in enumerate(shares)
+    ]
+
+    shots = find(timed(mixed))
+
+    assert [shot.begins for shot in shots.shots] == ["start", "dissolve"]
+    assert abs(shots.cuts_s[0] - Fraction(2 * 75 + pictures, 60)) <= Fraction(1, 10)
+
+
+def test_a_light_that_is_dimmed_is_no_dissolve():
+    room = panned(texture(24), 0)
+    dimmed = [(room * (1 - 0.5 * index / 30)).astype(np.uint8) for index in range(31)]
+
+    shots = find(timed([room] * 75 + dimmed + [dimmed[-1]] * 75))
 
     assert shots.cuts_s == ()
 
@@ -157,7 +244,7 @@ def test_a_shot_with_a_face_is_no_slide_however_still():
     finder.finish()
 
     assert finder.shots(Fraction(2)).shots[0].kind == "slide"
-    assert finder.shots(Fraction(2), frozenset({0})).shots[0].kind == "camera"
+    assert finder.shots(Fraction(2), {0: 0.4}).shots[0].kind == "camera"
 
 
 def test_odd_videos_are_one_shot():
