@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.fixture import Fixture
 from benchmarks.measuring import Ratio, cost_of
 
-LIMIT = 2.0
+LIMIT = 1.5
 
 
 def measure(fixture: Fixture) -> list[Ratio]:

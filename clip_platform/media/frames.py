@@ -126,7 +126,8 @@ def _one_picture(path: Path, info: MediaInfo, wanted: Fraction, seek_s: Fraction
 
 def _command(path: Path, info: MediaInfo, feeds: Sequence[Feed], names: Sequence[str]) -> list[str]:
     """One input, one decoder, one branch per feed. A feed of every frame takes two pipes: its times, its pictures."""
-    from_zero = source.picture(source.opened(path, an=None), info)
+    # Pictures that no other refers to need no deblocking to be looked at small: a tenth of decoding is saved.
+    from_zero = source.picture(source.opened(path, an=None, skip_loop_filter="noref"), info)
     branches = from_zero.filter_multi_output("split") if len(feeds) > 1 else [from_zero]
     unused = deque(names)
     outputs = []

@@ -21,11 +21,11 @@ from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
 if TYPE_CHECKING:
     import numpy as np
 
-LOOK_AROUND_S = 3.0
+LOOK_AROUND_S = 3.8
 """Between searches of the whole picture while a face is known; below `BUFFER_S`, so that newcomers lose nothing."""
 FIRST_RETRY_S, LAST_RETRY_S = 0.2, 2.4
 """Between searches of the whole picture while none is: doubles from the first to the last."""
-FIRST_CHECK_S, CHECK_S = 0.2, 1.0
+FIRST_CHECK_S, CHECK_S = 0.2, 1.4
 """Between checks of one face in its surroundings."""
 SEARCHES_PER_S, MOST_SAVED_SEARCHES = 0.5, 4.0
 """Of the whole picture, on average and in a burst: a cascade takes 0.1 to 0.2 CPU-seconds for each. A shot's first

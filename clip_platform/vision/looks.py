@@ -24,15 +24,18 @@ DARKEST_PAPER = 10
 
 @dataclass(slots=True, eq=False)
 class Look:
-    """What is kept of a picture: `change` is the mean absolute difference of its grey levels to the picture before."""
+    """What is kept of a picture. `change` and `colour_change`: mean absolute difference to the picture before, in grey
+    levels and in levels of blue, green and red. `at_s` is `time_s`, quicker to compare."""
 
     index: int
     time_s: Fraction
+    at_s: float
     colour: np.ndarray
     grey: np.ndarray
     mean: float
     black: bool
     change: float
+    colour_change: float
 
 
 def look_at(index: int, time_s: Fraction, picture: np.ndarray, before: Look | None) -> Look:
@@ -41,16 +44,19 @@ def look_at(index: int, time_s: Fraction, picture: np.ndarray, before: Look | No
 
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(grey))
-    change = cv2.norm(grey, before.grey, cv2.NORM_L1) / grey.size if before is not None else 0.0
+    change = colour_change = 0.0
+    if before is not None:
+        change = cv2.norm(grey, before.grey, cv2.NORM_L1) / grey.size
+        colour_change = cv2.norm(picture, before.colour, cv2.NORM_L1) / picture.size
     black = mean < BLACK_MEAN and deviation < BLACK_DEVIATION
-    return Look(index, time_s, picture, grey, mean, black, change)
+    return Look(index, time_s, float(time_s), picture, grey, mean, black, change, colour_change)
 
 
 class Looks:
     """The looks of the last `keep_s` seconds, in time order."""
 
     def __init__(self, keep_s: Fraction) -> None:
-        self._keep_s = keep_s
+        self._keep_s = float(keep_s)
         self._looks: deque[Look] = deque()
 
     def __len__(self) -> int:
@@ -66,7 +72,7 @@ class Looks:
     def append(self, look: Look) -> None:
         self._looks.append(look)
         # The one that was on display at the oldest moment stays, however long ago it came.
-        while len(self._looks) > 1 and self._looks[1].time_s < look.time_s - self._keep_s:
+        while len(self._looks) > 1 and self._looks[1].at_s < look.at_s - self._keep_s:
             self._looks.popleft()
 
     def numbered(self, index: int) -> Look | None:
@@ -79,14 +85,18 @@ class Looks:
 
     def on_display(self, moment_s: Fraction) -> Look | None:
         """The last look that began by then; None before the first one that is kept."""
-        after = bisect_right(self._looks, moment_s, key=lambda look: look.time_s)
+        after = bisect_right(self._looks, float(moment_s), key=_at_s)
         return self._looks[after - 1] if after else None
 
     def between(self, after_s: Fraction, until_s: Fraction) -> list[Look]:
         """Looks that began in `(after_s, until_s]`."""
-        first = bisect_right(self._looks, after_s, key=lambda look: look.time_s)
-        end = bisect_right(self._looks, until_s, key=lambda look: look.time_s)
+        first = bisect_right(self._looks, float(after_s), key=_at_s)
+        end = bisect_right(self._looks, float(until_s), key=_at_s)
         return [self._looks[number] for number in range(first, end)]
+
+
+def _at_s(look: Look) -> float:
+    return look.at_s
 
 
 def tile_changes(before: Look, after: Look) -> np.ndarray:

@@ -14,6 +14,7 @@ FACE_PX = 64
 """Larger faces are scaled down to this before their flow is measured: same cost and same accuracy at any size."""
 GRID = 8
 LEAST_POINTS = 10
+PARTNERS = 7
 MOST_DISAGREEMENT = 0.06
 """Median distance of the points from the common motion, as a share of the face's width: beyond, more than one thing
 moves."""
@@ -59,7 +60,7 @@ def follow(before: np.ndarray, after: np.ndarray, box: Box) -> Step | None:
     options: dict[str, Any] = {"winSize": (13, 13), "maxLevel": 2, "criteria": (3, 12, 0.02)}
     forward, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **options)
     backward, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, forward, None, **options)
-    error = np.linalg.norm((points - backward).reshape(-1, 2), axis=1)
+    error = np.hypot(*(points - backward).reshape(-1, 2).T)
     good = (found.ravel() == 1) & (returned.ravel() == 1) & (error <= max(1.0, float(np.median(error))))
     if int(good.sum()) < LEAST_POINTS:
         return None
@@ -149,16 +150,20 @@ class _Window:
         """The common motion of points, (n, 2) each; None when they disagree."""
         import numpy as np
 
-        one, other = np.triu_indices(len(start), 1)
-        apart = np.linalg.norm(start[one] - start[other], axis=1)
+        # Every point with seven far ones: as good a median as from all pairs, at a fifth of the cost.
+        one = np.tile(np.arange(len(start)), PARTNERS)
+        other = (one + np.repeat(np.arange(1, PARTNERS + 1) * len(start) // (2 * PARTNERS + 1), len(start))) % len(
+            start
+        )
+        apart = np.hypot(*(start[one] - start[other]).T)
         wide = apart > 0.25 * FACE_PX * min(1.0, box.width * self.scale / FACE_PX)
         if not wide.any():
             return None
-        growth = float(np.median(np.linalg.norm(end[one] - end[other], axis=1)[wide] / apart[wide]))
+        growth = float(np.median(np.hypot(*(end[one] - end[other]).T)[wide] / apart[wide]))
         centre = (np.array(box.centre) - (self.left, self.top)) * self.scale
         moved = end - (centre + (start - centre) * growth)
         shift = np.median(moved, axis=0)
-        disagreement = float(np.median(np.linalg.norm(moved - shift, axis=1)))
+        disagreement = float(np.median(np.hypot(*(moved - shift).T)))
         if disagreement > MOST_DISAGREEMENT * box.width * self.scale or not 0.8 < growth < 1.25:
             return None
         return Step(float(shift[0]) / self.scale, float(shift[1]) / self.scale, growth)

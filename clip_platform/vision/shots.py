@@ -29,6 +29,10 @@ VERDICT_AFTER_S = Fraction(7, 20)
 MOTION_S = Fraction(3, 4)
 LEAST_CONTENT_CHANGE = 3.0
 """PySceneDetect's content value: two slides of one template differ by about 8, a key frame's quality jump by 1 to 2."""
+DETECTOR_WIDTH = 2
+"""Pictures on either side to which the detector compares a change."""
+NOTABLE_CHANGE, NOTABLE_RATIO = 0.8, 1.6
+"""Levels, and over the mean of the two changes before: below, what the detector says cannot become a cut."""
 LEAST_CHANGED_SHARE = 0.25
 """Of the picture's area: a lower third covers about 0.15 of it, a new slide 0.35 and more."""
 CHANGED_TILE_LEVELS = 4.0
@@ -38,8 +42,8 @@ STILL_SHARE = 0.9
 DRAWN_SHARE = 0.6
 SMALL_FACE_SHARE = 0.25
 """Of the picture's height: a presenter's picture beside a slide shows a smaller face, a camera mostly a larger one."""
-QUICKEST_LOOK_S = Fraction(1, 32)
-"""Between questions whether a graphic changed: 240 pictures a second are not asked about one by one."""
+QUICKEST_LOOK_S = Fraction(1, 16)
+"""Between questions whether a graphic changed; when it did is then told to the picture."""
 SELDOM_S = Fraction(1, 10)
 """Between questions whether scenes dissolve, and whether a picture is drawn."""
 LATEST_VERDICT_S = transitions.DISSOLVE_SPANS_S[-1] + SELDOM_S
@@ -109,7 +113,11 @@ class ShotFinder:
         # Edges tell apart two cameras with the same colours; hue and saturation are noise in what is nearly grey.
         weights = AdaptiveDetector.Components(delta_hue=0.5, delta_sat=0.5, delta_lum=1.0, delta_edges=0.5)
         self._detector = AdaptiveDetector(
-            adaptive_threshold=3.0, min_scene_len=0, min_content_val=LEAST_CONTENT_CHANGE, weights=weights
+            adaptive_threshold=3.0,
+            min_scene_len=0,
+            window_width=DETECTOR_WIDTH,
+            min_content_val=LEAST_CONTENT_CHANGE,
+            weights=weights,
         )
         self._looks = Looks(KEEP_S)
         self._pending: deque[_Proposal] = deque()
@@ -123,6 +131,7 @@ class ShotFinder:
         self._first_s: Fraction | None = None
         self._asked_for_slides_s = self._asked_for_dissolves_s = self._described_s = Fraction(-1)
         self._index = 0
+        self._shown = self._show_until = self._after_gap = -1
 
     @property
     def boundaries(self) -> Sequence[Boundary]:
@@ -150,18 +159,13 @@ class ShotFinder:
             time_s: its presentation time, above that of the one before.
             picture: uint8 BGR, shape (height, width, 3), about 128 pixels wide; the same shape each time.
         """
-        from scenedetect import FrameTimecode
-
         self._wait_until(time_s)
         look = look_at(self._index, time_s, picture, self._looks.last)
         if self._first_s is None:
             self._first_s = time_s
-        # The detector is told frame numbers only; exact times stay here, because its clock would need one rate.
-        cuts = self._detector.process_frame(FrameTimecode(self._index, 30.0), picture)
         self._index += 1
         self._looks.append(look)
-        for cut in cuts:
-            self._propose_cut(cut.frame_num)
+        self._ask_detector(look)
         self._follow_black(look)
         self._find_slides(time_s)
         self._judge(look)
@@ -249,6 +253,36 @@ class ShotFinder:
         calm = float((tile_changes(before, look) < transitions.CALM_LEVELS).mean())
         is_calm = calm >= transitions.LEAST_CALM_SHARE
         return _Unsettled(look.time_s, look.change < STILL_CHANGE, is_calm, is_drawn(look))
+
+    def _ask_detector(self, look: Look) -> None:
+        """The detector compares a picture's change to the changes of two pictures on either side, and takes a hundred
+        times as long as to see that there is hardly a change: it is shown the surroundings of notable changes only."""
+        from scenedetect import FrameTimecode
+
+        if self._is_notable(look):
+            self._show_until = look.index + DETECTOR_WIDTH
+            first = self._looks.from_end(2 * DETECTOR_WIDTH)
+            if first is not None and first.index > self._shown + 1:
+                # To the detector it follows on what it was shown last, which was long ago.
+                self._shown, self._after_gap = first.index - 1, first.index
+        if look.index > self._show_until:
+            return
+        for index in range(self._shown + 1, look.index + 1):
+            shown = self._looks.numbered(index)
+            if shown is None:
+                continue
+            # It is told frame numbers only; exact times stay here, because its clock would need one rate.
+            for cut in self._detector.process_frame(FrameTimecode(index, 30.0), shown.colour):
+                if cut.frame_num != self._after_gap:
+                    self._propose_cut(cut.frame_num)
+        self._shown = look.index
+
+    def _is_notable(self, look: Look) -> bool:
+        before, earlier = self._looks.from_end(1), self._looks.from_end(2)
+        if before is None or earlier is None:
+            return False
+        usual = (before.colour_change + earlier.colour_change) / 2
+        return look.colour_change >= max(NOTABLE_CHANGE, NOTABLE_RATIO * usual)
 
     def _propose_cut(self, index: int) -> None:
         before, first = self._looks.numbered(index - 1), self._looks.numbered(index)

@@ -96,10 +96,13 @@ def dissolve(looks: Looks, now_s: Fraction, span_s: Fraction) -> Fraction | None
     Between the two, every picture is a mixture of both (its residual is small), and the share of the new one rises. A
     change of light is none: the picture stays like itself. Nor is a camera move: its pictures are no mixtures.
     """
+    import cv2
     import numpy as np
 
     before, after = looks.on_display(now_s - span_s), looks.on_display(now_s)
     if before is None or after is None or before is after:
+        return None
+    if cv2.norm(before.grey, after.grey, cv2.NORM_L1) < LEAST_DISSOLVE_CHANGE * after.grey.size:
         return None
     start, end = _mixable(before), _mixable(after)
     way = end - start
