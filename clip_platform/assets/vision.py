@@ -30,6 +30,8 @@ def _shots_metadata(shots: Shots, _run: StageRun) -> dict[str, object]:
 def _faces_metadata(faces: FaceTracks, run: StageRun) -> dict[str, object]:
     return {
         "tracks": len(faces.tracks),
+        "still": sum(track.still for track in faces.tracks),
+        "persons": len({track.person for track in faces.tracks} - {None}),
         "boxes": sum(len(track.boxes) for track in faces.tracks),
         "sample_rate_hz": float(faces.sample_rate),
         "detector": faces.detector,
@@ -61,7 +63,7 @@ vision = build_stage(
                     name="face_tracks",
                     type=FaceTracks,
                     description="Every face followed through its shot, with the motion of its mouth.",
-                    code_version="1",
+                    code_version="2",
                     kinds=frozenset({"opencv"}),
                     metadata=_faces_metadata,
                     checks=(

@@ -74,8 +74,10 @@ class Choice:
 
 
 def people_in(faces: FaceTracks, shot_index: int, span: Span) -> tuple[Person, ...]:
-    """People seen in a stretch of a shot, the ones on display longest first; bystanders and glimpses left out."""
-    tracks = [track for track in faces.tracks if track.shot_index == shot_index and _shown(faces, track, span)]
+    """People seen in a stretch of a shot, the ones on display longest first; bystanders, glimpses and pictures of faces
+    left out."""
+    alive = [track for track in faces.tracks if track.shot_index == shot_index and not track.still]
+    tracks = [track for track in alive if _shown(faces, track, span)]
     people = _linked(faces, sorted(tracks, key=lambda track: (track.first_sample, track.track_id)))
     seen = {person: total_s(_spans(faces, person, span)) for person in people}
     people = [person for person in people if seen[person] >= _SEEN_SHARE * span.duration_s]

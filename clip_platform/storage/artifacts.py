@@ -33,11 +33,15 @@ def encode(value: object) -> bytes:
     """A frozen dataclass as bytes. Fractions are kept exactly; a type with a field `columns` becomes Parquet.
 
     Its columns are sequences of numbers or numpy arrays; a further field that is a mapping of arrays has a fixed number
-    of values for every row (ten frames a window, say).
+    of values for every row (ten frames a window, say). A type with the methods `as_table` and `of_table` is stored as
+    the type that the first returns.
 
     Raises:
         ValueError: a number is infinite or not a number, or columns differ in length.
     """
+    stored_as = _table_of(type(value))
+    if stored_as is not None:
+        return _encode_table(value.as_table())  # type: ignore[attr-defined]
     return _encode_table(value) if is_table(type(value)) else _encode_json(value)
 
 
@@ -47,16 +51,26 @@ def decode(cls: type[T], data: bytes) -> T:
     Raises:
         CorruptArtifact: the bytes are not an artifact, are of another type or version, or do not fit the type.
     """
+    stored_as = _table_of(cls)
+    if stored_as is not None:
+        restored: T = cls.of_table(_decode_table(stored_as, data))  # type: ignore[attr-defined]
+        return restored
     return _decode_table(cls, data) if is_table(cls) else _decode_json(cls, data)
 
 
 def is_table(cls: type) -> bool:
-    return any(field.name == "columns" for field in dataclasses.fields(cls))
+    return _table_of(cls) is not None or any(field.name == "columns" for field in dataclasses.fields(cls))
 
 
 def suffix_of(cls: type) -> str:
     """`.parquet` or `.json`: how a file with an encoded value is to be named."""
     return ".parquet" if is_table(cls) else ".json"
+
+
+def _table_of(cls: type) -> type | None:
+    """The type of table that a type says it is stored as."""
+    method = getattr(cls, "as_table", None)
+    return None if method is None else get_type_hints(method)["return"]
 
 
 def _adapter(cls: Any) -> TypeAdapter[Any]:

@@ -69,9 +69,12 @@ def analyse(frames: Iterable[Frame], info: MediaInfo, detector: FaceDetector) ->
 
 
 def _face_heights(tracks: Sequence[FaceTrack], height_px: int) -> dict[int, float]:
-    """By shot, the height of its largest face (each track's middle one) as a share of the picture's."""
+    """By shot, the height of its largest face (each track's middle one) as a share of the picture's; a picture of a
+    face is part of the graphic that shows it."""
     heights: dict[int, float] = {}
     for track in tracks:
+        if track.still:
+            continue
         height = track.boxes[len(track.boxes) // 2].height / height_px
         heights[track.shot_index] = max(height, heights.get(track.shot_index, 0.0))
     return heights

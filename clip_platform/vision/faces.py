@@ -3,20 +3,32 @@
 Fed grey (or BGR) pictures at a steady rate, one after the other. Decodes nothing; which picture begins a shot is told.
 
 The optical flow is smooth but drifts, the detector does not drift but jitters. So a track is a path of flow steps, and
-the detections on it only correct that path, slowly: `_corrected` spreads them over `CORRECTION_S`.
+the detections on it only correct that path, slowly: `trails.corrected` spreads them over `CORRECTION_S`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from clip_platform.vision import pictures
-from clip_platform.vision.motion import FLAT_DEVIATION, Step, appearance, follow, likeness, mouth_motion, patch
-from clip_platform.vision.tracks import Box, FaceDetector, FaceTrack
+from clip_platform.vision.motion import (
+    FLAT_DEVIATION,
+    MOUTH,
+    Step,
+    appearance,
+    follow,
+    likeness,
+    mouth_between,
+    mouth_motion,
+    patch,
+)
+from clip_platform.vision.persons import Identified, persons_of
+from clip_platform.vision.tracks import Box, Boxes, DetectedFace, FaceDetector, FaceTrack
+from clip_platform.vision.trails import Trail, corrected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +57,12 @@ LEAST_LIKENESS_TO_DETECTED = 0.3
 """Of a face to itself when it was last detected: it may have turned meanwhile."""
 LEAST_DETECTIONS = 2
 LEAST_AGREEMENT = 0.34
+LEAST_STILL_S = 2.0
+MOST_STILL_MOVE = 0.04
+"""Of the face's width, over the whole track: a person who sits still sways by more."""
+LEAST_STILL_LIKENESS = 0.96
+LEAST_MOUTH_MOTION, MOST_STILL_RATIO = 1.0, 1.6
+"""Grey levels, and 95th over 25th percentile of the mouth's motion: noise is even, speech comes in bursts."""
 DARK_MEAN = 24.0
 UNCHANGED_LEVELS = 1.5
 
@@ -58,42 +76,71 @@ class _Sample:
 
 @dataclass(slots=True, eq=False)
 class _Path:
-    """One face while it is followed, in pixels of the pictures fed. `boxes` is the raw path of flow steps."""
+    """One face while it is followed, in pixels of the pictures fed. `trail` is the raw path of flow steps."""
 
-    first: int
-    boxes: deque[Box]
-    mouth: deque[float]
+    trail: Trail
     detections: dict[int, Box]
     check_at: int
     last_detection: int
     appearance: np.ndarray
     """The face when it was last detected."""
+    first_appearance: np.ndarray
+    least_likeness: float = 1.0
+    """Of the face, when it was detected, to its first detection."""
+    mouth: Box = MOUTH
+    embedding: np.ndarray | None = None
     checks: int = 0
     agreed: int = 0
     hidden: int = 0
     offset: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
-    @property
-    def last(self) -> int:
-        return self.first + len(self.boxes) - 1
-
-    def raw(self, number: int) -> Box:
-        return self.boxes[number - self.first]
+    @classmethod
+    def of(cls, number: int, face: DetectedFace, grey: np.ndarray, check_at: int) -> _Path:
+        seen = appearance(grey, face.box)
+        path = cls(Trail(number, face.box), {number: face.box}, check_at, number, seen, seen)
+        path._learn(face)
+        return path
 
     def here(self, number: int) -> Box:
         """Best estimate while following: the raw path moved by what the last detection said."""
         dx, dy, growth = self.offset
-        return Step(dx, dy, growth).applied_to(self.raw(number))
+        return Step(dx, dy, growth).applied_to(self.trail.box(number))
 
-    def confirm(self, number: int, box: Box, grey: np.ndarray) -> None:
-        raw = self.raw(number)
+    def confirm(self, number: int, face: DetectedFace, grey: np.ndarray) -> None:
+        box, raw = face.box, self.trail.box(number)
         (x, y), (raw_x, raw_y) = box.centre, raw.centre
         self.detections[number] = box
         self.last_detection = number
         self.offset = (x - raw_x, y - raw_y, box.width / raw.width)
         self.appearance = appearance(grey, box)
+        # Along the path, because detectors jitter.
+        self.least_likeness = min(self.least_likeness, likeness(self.first_appearance, appearance(grey, raw)))
         self.checks += 1
         self.agreed += 1
+        self._learn(face)
+
+    def _learn(self, face: DetectedFace) -> None:
+        """Where the mouth is, and who it is, from an engine that tells."""
+        import numpy as np
+
+        if face.landmarks is not None:
+            self.mouth = mouth_between(face.box, *face.landmarks[-2:])
+        if face.embedding is not None:
+            vector = np.asarray(face.embedding, np.float32)
+            self.embedding = vector if self.embedding is None else self.embedding + vector
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A track, and the sum of the embeddings of its detections."""
+
+    track: FaceTrack
+    embedding: np.ndarray | None
+
+    @property
+    def identified(self) -> Identified:
+        first = self.track.first_sample
+        return Identified(first, first + len(self.track.boxes), self.embedding)
 
 
 @dataclass(slots=True)
@@ -135,7 +182,7 @@ class FaceFollower:
         self._scale_x, self._scale_y = scale_x, scale_y
         self._width_px, self._height_px = width_px, height_px
         self._shot: _ShotFaces | None = None
-        self._tracks: list[FaceTrack] = []
+        self._found: list[_Found] = []
         self._searches_left = MOST_SAVED_SEARCHES
 
     def feed(self, number: int, picture: np.ndarray, shot_index: int) -> None:
@@ -164,10 +211,11 @@ class FaceFollower:
     def finish(self) -> tuple[FaceTrack, ...]:
         """All tracks, in order of their first sample."""
         self._close()
-        ordered = sorted(self._tracks, key=lambda track: (track.first_sample, track.boxes[0].x, track.boxes[0].y))
+        found = sorted(self._found, key=lambda one: (one.track.first_sample, *one.track.boxes.array[0, :2].tolist()))
+        persons = persons_of([one.identified for one in found])
         return tuple(
-            FaceTrack(number, t.shot_index, t.first_sample, t.boxes, t.sources, t.mouth_motion)
-            for number, t in enumerate(ordered)
+            replace(one.track, track_id=number, person=person)
+            for number, (one, person) in enumerate(zip(found, persons, strict=True))
         )
 
     def _samples(self, duration_s: float) -> int:
@@ -180,8 +228,8 @@ class FaceFollower:
             if step is None:
                 self._lose(shot, path, after.number)
                 continue
-            path.boxes.append(step.applied_to(path.raw(before.number)))
-            path.mouth.append(mouth_motion(before.grey, box, after.grey, path.here(after.number)))
+            here = Step(*path.offset).applied_to(moved := step.applied_to(path.trail.box(before.number)))
+            path.trail.append(moved, mouth_motion(before.grey, box, after.grey, here, path.mouth))
 
     def _step(self, path: _Path, before: _Sample, after: _Sample, box: Box) -> Step | None:
         """How the face moved on, None when it is lost; through darkness it is taken to stand still for a moment."""
@@ -220,8 +268,8 @@ class FaceFollower:
         False when it is not there and what is there looks different, or was not confirmed for too long."""
         box = path.here(sample.number)
         found = self._detect_around(sample.picture, box)
-        match = max(found, key=lambda other: other.overlap_ratio(box), default=None)
-        if match is not None and match.overlap_ratio(box) >= SAME_FACE:
+        match = max(found, key=lambda other: other.box.overlap_ratio(box), default=None)
+        if match is not None and match.box.overlap_ratio(box) >= SAME_FACE:
             path.confirm(sample.number, match, sample.grey)
             path.check_at = sample.number + self._samples(CHECK_S if len(path.detections) > 2 else FIRST_CHECK_S)
             return True
@@ -231,15 +279,14 @@ class FaceFollower:
             return False
         return sample.number - path.last_detection <= UNCONFIRMED_S * self._rate
 
-    def _detect_around(self, picture: np.ndarray, box: Box) -> list[Box]:
+    def _detect_around(self, picture: np.ndarray, box: Box) -> list[DetectedFace]:
         margin = 0.6 * max(box.width, box.height)
         left, top = max(0, int(box.x - margin)), max(0, int(box.y - margin))
         right, bottom = math.ceil(box.x + box.width + margin), math.ceil(box.y + box.height + margin)
         part = picture[top : max(bottom, 0), left : max(right, 0)]
         if part.shape[0] < 8 or part.shape[1] < 8:
             return []
-        found = self._detector.detect(part.copy())
-        return [Box(face.box.x + left, face.box.y + top, face.box.width, face.box.height) for face in found]
+        return [moved_face(face, left, top) for face in self._detector.detect(part.copy())]
 
     def _may_search(self, shot: _ShotFaces, number: int) -> bool:
         return self._searches_left >= (1.0 if number != shot.first_sample else -MOST_SAVED_SEARCHES)
@@ -251,7 +298,7 @@ class FaceFollower:
             return
         self._searches_left -= 1
         for face in self._detector.detect(sample.picture):
-            self._welcome(shot, sample, face.box)
+            self._welcome(shot, sample, face)
         if shot.following:
             shot.search_at, shot.retry_s = sample.number + self._samples(LOOK_AROUND_S), FIRST_RETRY_S
             shot.empty_thumbnail = None
@@ -267,21 +314,14 @@ class FaceFollower:
             return False
         return float(cv2.absdiff(shot.empty_thumbnail, _thumbnail(sample.grey)).max()) < UNCHANGED_LEVELS
 
-    def _welcome(self, shot: _ShotFaces, sample: _Sample, box: Box) -> None:
+    def _welcome(self, shot: _ShotFaces, sample: _Sample, face: DetectedFace) -> None:
+        box = face.box
         known = max(shot.following, key=lambda path: path.here(sample.number).overlap_ratio(box), default=None)
         if known is not None and known.here(sample.number).overlap_ratio(box) > 0.1:
             if known.here(sample.number).overlap_ratio(box) >= SAME_FACE:
-                known.confirm(sample.number, box, sample.grey)
+                known.confirm(sample.number, face, sample.grey)
             return
-        path = _Path(
-            first=sample.number,
-            boxes=deque([box]),
-            mouth=deque([0.0]),
-            detections={sample.number: box},
-            check_at=sample.number + self._samples(FIRST_CHECK_S),
-            last_detection=sample.number,
-            appearance=appearance(sample.grey, box),
-        )
+        path = _Path.of(sample.number, face, sample.grey, sample.number + self._samples(FIRST_CHECK_S))
         self._follow_back(shot, path, sample)
         shot.following.append(path)
 
@@ -289,26 +329,24 @@ class FaceFollower:
         """Follows a face that was just found towards the beginning of its shot, into a track that was lost there."""
         later = sample
         for earlier in reversed(shot.recent):
-            box = path.raw(later.number)
+            box = path.trail.box(later.number)
             step = self._step(path, later, earlier, box)
             if step is None:
                 break
             moved = step.applied_to(box)
             known = self._known_at(shot, earlier.number, moved)
             if known is not None:
-                if known in shot.ended and known.last == earlier.number:
+                if known in shot.ended and known.trail.last == earlier.number:
                     self._join(shot, known, path)
                 break
-            path.boxes.appendleft(moved)
-            path.mouth[0] = mouth_motion(earlier.grey, moved, later.grey, box)
-            path.mouth.appendleft(0.0)
-            path.first, later = earlier.number, earlier
+            path.trail.prepend(moved, mouth_motion(earlier.grey, moved, later.grey, box, path.mouth))
+            later = earlier
         path.hidden = 0
 
     @staticmethod
     def _known_at(shot: _ShotFaces, number: int, box: Box) -> _Path | None:
         for path in (*shot.ended, *shot.following):
-            if path.first <= number <= path.last and path.here(number).overlap_ratio(box) >= SAME_FACE:
+            if path.trail.first <= number <= path.trail.last and path.here(number).overlap_ratio(box) >= SAME_FACE:
                 return path
         return None
 
@@ -316,78 +354,80 @@ class FaceFollower:
     def _join(shot: _ShotFaces, earlier: _Path, later: _Path) -> None:
         """Makes `later` begin with `earlier`, which ended on the sample before it."""
         shot.ended.remove(earlier)
-        later.boxes.extendleft(reversed(earlier.boxes))
-        later.mouth.extendleft(reversed(earlier.mouth))
+        later.trail.precede(earlier.trail)
         later.detections = {**earlier.detections, **later.detections}
         later.checks += earlier.checks
         later.agreed += earlier.agreed
-        later.first = earlier.first
+        later.first_appearance = earlier.first_appearance
+        later.least_likeness = min(
+            earlier.least_likeness, later.least_likeness, likeness(earlier.first_appearance, later.appearance)
+        )
+        if earlier.embedding is not None and later.embedding is not None:
+            later.embedding = earlier.embedding + later.embedding
 
     def _close(self) -> None:
         if self._shot is None:
             return
         for path in (*self._shot.ended, *self._shot.following):
-            track = self._track(path, self._shot)
-            if track is not None:
-                self._tracks.append(track)
+            found = self._track(path, self._shot)
+            if found is not None:
+                self._found.append(found)
         self._shot = None
 
-    def _track(self, path: _Path, shot: _ShotFaces) -> FaceTrack | None:
+    def _track(self, path: _Path, shot: _ShotFaces) -> _Found | None:
         if len(path.detections) < LEAST_DETECTIONS or path.agreed < LEAST_AGREEMENT * path.checks:
             return None
-        last = min(path.last, path.last_detection + self._samples(TRUST_S))
-        boxes = _corrected(path, CORRECTION_S * self._rate)[: last - path.first + 1]
-        return FaceTrack(
+        trail = path.trail
+        last = min(trail.last, path.last_detection + self._samples(TRUST_S))
+        count = last - trail.first + 1
+        boxes = corrected(trail, count, path.detections, CORRECTION_S * self._rate)
+        sources = bytearray(b"t" * count)
+        for number in path.detections:
+            sources[number - trail.first] = ord("d")
+        track = FaceTrack(
             track_id=0,
             shot_index=shot.index,
-            first_sample=path.first,
-            boxes=tuple(self._on_display(box) for box in boxes),
-            sources="".join("d" if path.first + i in path.detections else "t" for i in range(len(boxes))),
-            mouth_motion=tuple(path.mouth)[: len(boxes)],
+            first_sample=trail.first,
+            boxes=Boxes(self._on_display(boxes)),
+            sources=sources.decode(),
+            mouth_motion=trail.values(count)[:, 4].copy(),
+            still=count >= LEAST_STILL_S * self._rate and _stands_still(path, count),
         )
+        return _Found(track, path.embedding)
 
-    def _on_display(self, box: Box) -> Box:
-        """In display pixels, clipped to the picture, of which it covers a pixel at least."""
-        left, right = _clipped(box.x * self._scale_x, (box.x + box.width) * self._scale_x, self._width_px)
-        top, bottom = _clipped(box.y * self._scale_y, (box.y + box.height) * self._scale_y, self._height_px)
-        return Box(round(left, 2), round(top, 2), round(right - left, 2), round(bottom - top, 2))
+    def _on_display(self, boxes: np.ndarray) -> np.ndarray:
+        """In display pixels, clipped to the picture, of which each covers a pixel at least; changes the array."""
+        import numpy as np
+
+        for axis, scale, size_px in ((0, self._scale_x, self._width_px), (1, self._scale_y, self._height_px)):
+            end = (boxes[:, axis] + boxes[:, axis + 2]) * np.float32(scale)
+            start = np.clip(boxes[:, axis] * np.float32(scale), 0.0, size_px - 1.0)
+            boxes[:, axis] = start
+            boxes[:, axis + 2] = np.clip(end, start + 1.0, size_px) - start
+        return boxes
 
 
-def _corrected(path: _Path, spread_samples: float) -> list[Box]:
-    """The path, moved and scaled by its differences to the detections, averaged with Gaussian weights."""
+def _stands_still(path: _Path, count: int) -> bool:
+    """Whether a face never moves nor changes: its place, its looks at every detection, and its mouth, which changes by
+    no more than the noise of the picture does all the time."""
     import numpy as np
 
-    raw = list(path.boxes)
-    numbers = sorted(path.detections)
-    gaps = np.array([_gap(raw[number - path.first], path.detections[number]) for number in numbers])
-    times = np.array(numbers, dtype=float)
-    smooth = np.empty_like(gaps)
-    for row, time in enumerate(times):
-        first, last = np.searchsorted(times, (time - 3 * spread_samples, time + 3 * spread_samples))
-        weights = np.exp(-(((times[first:last] - time) / spread_samples) ** 2) / 2)
-        smooth[row] = weights @ gaps[first:last] / weights.sum()
-    samples = path.first + np.arange(len(raw), dtype=float)
-    shifts = [np.interp(samples, times, smooth[:, column]).tolist() for column in range(4)]
-    return [_shifted(box, *shift) for box, *shift in zip(raw, *shifts, strict=True)]
+    values = path.trail.values(count)
+    middle = values[:, :2] + values[:, 2:4] / 2
+    width = float(values[0, 2])
+    moved = float((middle.max(axis=0) - middle.min(axis=0)).max())
+    grown = float(values[:, 2].max() - values[:, 2].min())
+    if max(moved, grown) > MOST_STILL_MOVE * width or path.least_likeness < LEAST_STILL_LIKENESS:
+        return False
+    noise, most = np.percentile(values[1:, 4], (25, 95))
+    return bool(most <= max(LEAST_MOUTH_MOTION, MOST_STILL_RATIO * noise))
 
 
-def _gap(raw: Box, seen: Box) -> tuple[float, float, float, float]:
-    """From one box to another: shift in widths and heights, log growth across and down."""
-    (x, y), (raw_x, raw_y) = seen.centre, raw.centre
-    across, down = (x - raw_x) / raw.width, (y - raw_y) / raw.height
-    return across, down, math.log(seen.width / raw.width), math.log(seen.height / raw.height)
-
-
-def _shifted(box: Box, across: float, down: float, wider: float, taller: float) -> Box:
-    """Inverse of `_gap`."""
-    x, y = box.centre
-    width, height = box.width * math.exp(wider), box.height * math.exp(taller)
-    return Box(x + across * box.width - width / 2, y + down * box.height - height / 2, width, height)
-
-
-def _clipped(start: float, end: float, size_px: int) -> tuple[float, float]:
-    start = min(max(start, 0.0), size_px - 1.0)
-    return start, min(max(end, start + 1.0), float(size_px))
+def moved_face(face: DetectedFace, dx: float, dy: float) -> DetectedFace:
+    """A face found in a part of a picture, as it lies in the whole one."""
+    box = Box(face.box.x + dx, face.box.y + dy, face.box.width, face.box.height)
+    landmarks = None if face.landmarks is None else tuple((x + dx, y + dy) for x, y in face.landmarks)
+    return replace(face, box=box, landmarks=landmarks)
 
 
 def _alike(before: _Sample, box: Box, after: _Sample, moved: Box) -> bool:

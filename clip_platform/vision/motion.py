@@ -19,8 +19,10 @@ MOST_DISAGREEMENT = 0.06
 """Median distance of the points from the common motion, as a share of the face's width: beyond, more than one thing
 moves."""
 FLAT_DEVIATION = 3.0
-MOUTH = (0.22, 0.60, 0.56, 0.36)
-"""The mouth inside a face box (brows to chin): left, top, width, height as shares of it."""
+MOUTH = Box(0.22, 0.60, 0.56, 0.36)
+"""The mouth inside a face box (brows to chin), as shares of it; used where no landmarks tell."""
+WIDEST_MOUTH, TALLEST_MOUTH, UNDER_CORNERS = 1.5, 1.0, 0.15
+"""Where a mouth moves, in distances of its corners: width, height, and how far below them the middle is."""
 MOUTH_PATCH = (32, 20)
 
 
@@ -82,13 +84,29 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     return float((first * second).sum())  # a dot product would wake the BLAS threads: 3 ms instead of 3 µs
 
 
-def mouth_motion(before: np.ndarray, before_box: Box, after: np.ndarray, after_box: Box) -> float:
-    """Mean absolute change of the mouth once both faces lie on each other, in grey levels 0..255."""
+def mouth_motion(before: np.ndarray, before_box: Box, after: np.ndarray, after_box: Box, mouth: Box = MOUTH) -> float:
+    """Mean absolute change of the mouth once both faces lie on each other, in grey levels 0..255.
+
+    The mouth of a face of any size is scaled to `MOUTH_PATCH`, so that near and far speakers compare.
+
+    Args:
+        mouth: where in the face box it is, as shares of the box.
+    """
     import cv2
 
-    first = patch(before, _mouth_of(before_box), MOUTH_PATCH)
-    second = patch(after, _mouth_of(after_box), MOUTH_PATCH)
+    first = patch(before, _within(before_box, mouth), MOUTH_PATCH)
+    second = patch(after, _within(after_box, mouth), MOUTH_PATCH)
     return float(cv2.norm(first, second, cv2.NORM_L1)) / first.size
+
+
+def mouth_between(face: Box, one_corner: tuple[float, float], other_corner: tuple[float, float]) -> Box:
+    """Where in a face box the mouth is, as shares of the box, from the corners of the mouth in the picture's pixels."""
+    (x, y), (other_x, other_y) = one_corner, other_corner
+    apart = max(((x - other_x) ** 2 + (y - other_y) ** 2) ** 0.5, 0.15 * face.width)
+    width, height = WIDEST_MOUTH * apart / face.width, TALLEST_MOUTH * apart / face.height
+    middle_x = ((x + other_x) / 2 - face.x) / face.width
+    middle_y = ((y + other_y) / 2 + UNDER_CORNERS * apart - face.y) / face.height
+    return Box(middle_x - width / 2, middle_y - height / 2, width, height)
 
 
 def patch(picture: np.ndarray, box: Box, size_px: tuple[int, int]) -> np.ndarray:
@@ -102,9 +120,13 @@ def patch(picture: np.ndarray, box: Box, size_px: tuple[int, int]) -> np.ndarray
     return cv2.warpAffine(picture, matrix, size_px, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _mouth_of(box: Box) -> Box:
-    left, top, width, height = MOUTH
-    return Box(box.x + left * box.width, box.y + top * box.height, width * box.width, height * box.height)
+def _within(face: Box, share: Box) -> Box:
+    return Box(
+        face.x + share.x * face.width,
+        face.y + share.y * face.height,
+        share.width * face.width,
+        share.height * face.height,
+    )
 
 
 @dataclass(frozen=True, slots=True)

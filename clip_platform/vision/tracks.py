@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol, overload
+
+import numpy as np
 
 from clip_platform.timeline import Span
 
-if TYPE_CHECKING:
-    import numpy as np
-
+_BOX_COLUMNS = ("x", "y", "width", "height")
 
 ShotKind = Literal["camera", "slide", "screen"]
 Begin = Literal["start", "cut", "fade", "dissolve", "slide"]
@@ -81,35 +82,107 @@ class Box:
         return shared / (self.width * self.height + other.width * other.height - shared)
 
 
+Points = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """One face in one picture. `confidence` 0..1; `embedding` identifies the person where the engine gives one."""
+    """One face in one picture. `confidence` 0..1; `embedding` identifies the person where the engine gives one.
+
+    `landmarks`, where the engine gives them: x and y in pixels of the eyes, the tip of the nose and the corners of the
+    mouth, the picture's left one of each pair first.
+    """
 
     box: Box
     confidence: float
     embedding: tuple[float, ...] | None = None
+    landmarks: Points | None = None
 
 
-@dataclass(frozen=True, slots=True)
+class Boxes(Sequence[Box]):
+    """Boxes of consecutive samples, 16 bytes each.
+
+    `array`: float32, shape (samples, 4): x, y, width, height. It is not to be changed.
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = np.ascontiguousarray(array, np.float32).reshape(-1, 4)
+
+    @classmethod
+    def of(cls, boxes: Iterable[Box]) -> Boxes:
+        return cls(np.array([(box.x, box.y, box.width, box.height) for box in boxes], np.float32))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @overload
+    def __getitem__(self, index: int) -> Box: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Boxes: ...
+
+    def __getitem__(self, index: int | slice) -> Box | Boxes:
+        if isinstance(index, slice):
+            return Boxes(self.array[index])
+        return Box(*self.array[index].tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Boxes) and np.array_equal(self.array, other.array)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Boxes({len(self)})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FaceTrack:
     """One face followed through one shot, at consecutive samples of `FaceTracks.sample_rate`.
 
     Sample `i` is at time `(first_sample + i) / sample_rate`. `sources[i]` is `d` (detected) or `t` (tracked).
-    `mouth_motion[i]`: mean absolute change of the mouth region since the sample before, after aligning the face, in
-    grey levels 0..255; 0 at the first sample.
+    `mouth_motion[i]`, float32: mean absolute change of the mouth region since the sample before, in grey levels 0..255,
+    after aligning the face and scaling it to one size; 0 at the first sample. Other sequences are converted.
+
+    `person` counts the people of the video from 0, the same across shots; None when the detector identifies nobody.
+    `still`: it is a picture of a face (on a poster, in a slide), which never moves by itself: nobody who could speak.
     """
 
     track_id: int
     shot_index: int
     first_sample: int
-    boxes: tuple[Box, ...]
+    boxes: Boxes
     sources: str
-    mouth_motion: tuple[float, ...]
+    mouth_motion: np.ndarray
+    person: int | None = None
+    still: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.boxes, Boxes):
+            object.__setattr__(self, "boxes", Boxes.of(self.boxes))
+        object.__setattr__(self, "mouth_motion", np.asarray(self.mouth_motion, np.float32))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaceTrack):
+            return NotImplemented
+        return (
+            self._row() == other._row()
+            and self.sources == other.sources
+            and self.boxes == other.boxes
+            and np.array_equal(self.mouth_motion, other.mouth_motion)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._row())
+
+    def _row(self) -> TrackRow:
+        return TrackRow(self.track_id, self.shot_index, self.first_sample, len(self.boxes), self.person, self.still)
 
 
 @dataclass(frozen=True, slots=True)
 class FaceTracks:
-    """All faces of a video. `detector` names engine and model."""
+    """All faces of a video. `detector` names engine and model. Stored as Parquet, see `FaceTable`."""
 
     width_px: int
     height_px: int
@@ -117,6 +190,32 @@ class FaceTracks:
     sample_count: int
     detector: str
     tracks: tuple[FaceTrack, ...]
+
+    def as_table(self) -> FaceTable:
+        boxes = np.concatenate([np.zeros((0, 4), np.float32), *(track.boxes.array for track in self.tracks)])
+        motion = np.concatenate([np.zeros(0, np.float32), *(track.mouth_motion for track in self.tracks)])
+        sources = "".join(track.sources for track in self.tracks)
+        columns = dict(zip(_BOX_COLUMNS, np.ascontiguousarray(boxes.T), strict=True))
+        columns |= {"mouth_motion": motion, "detected": np.frombuffer(sources.encode(), np.uint8) == ord("d")}
+        return FaceTable(
+            *(self.width_px, self.height_px, self.sample_rate, self.sample_count, self.detector),
+            tuple(track._row() for track in self.tracks),
+            columns,
+        )
+
+    @classmethod
+    def of_table(cls, table: FaceTable) -> FaceTracks:
+        boxes = np.stack([table.columns[name] for name in _BOX_COLUMNS], axis=1)
+        sources = np.where(table.columns["detected"], b"d", b"t").astype("S1").tobytes().decode()
+        motion, tracks, first = table.columns["mouth_motion"], [], 0
+        for row in table.tracks:
+            end = first + row.samples
+            where = (row.track_id, row.shot_index, row.first_sample)
+            seen = (Boxes(boxes[first:end]), sources[first:end], motion[first:end])
+            tracks.append(FaceTrack(*where, *seen, row.person, row.still))
+            first = end
+        video = (table.width_px, table.height_px, table.sample_rate, table.sample_count)
+        return cls(*video, table.detector, tuple(tracks))
 
     def time_of(self, sample: int) -> Fraction:
         return sample / self.sample_rate
@@ -135,6 +234,44 @@ class FaceTracks:
             if shot_index in (None, track.shot_index) and -beyond <= offset < count + beyond:
                 found.append((track, track.boxes[min(max(offset, 0), count - 1)]))
         return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRow:
+    """A track without what it has at each sample."""
+
+    track_id: int
+    shot_index: int
+    first_sample: int
+    samples: int
+    person: int | None
+    still: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTable:
+    """`FaceTracks` as they are stored: a row a sample, one track after the other in the order of `tracks`.
+
+    `columns`: `x`, `y`, `width`, `height` in display pixels and `mouth_motion`, float32; `detected`, bool.
+    """
+
+    width_px: int
+    height_px: int
+    sample_rate: Fraction
+    sample_count: int
+    detector: str
+    tracks: tuple[TrackRow, ...]
+    columns: Mapping[str, np.ndarray]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, FaceTable)
+            and all(getattr(self, name) == getattr(other, name) for name in self.__slots__ if name != "columns")
+            and self.columns.keys() == other.columns.keys()
+            and all(np.array_equal(column, other.columns[name]) for name, column in self.columns.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class FaceDetector(Protocol):

@@ -143,6 +143,19 @@ def test_it_finds_what_it_knows_inside_the_picture(case: Case):
         assert 0 <= face.confidence <= 1
 
 
+def test_engines_that_know_landmarks_give_five_in_pixels_of_the_picture(case: Case):
+    best = max(case.detector.detect(case.picture), key=lambda face: face.box.overlap_ratio(case.truth))
+
+    if isinstance(case.detector, HaarDetector):
+        assert best.landmarks is None
+    else:
+        assert best.landmarks is not None
+        assert len(best.landmarks) == 5
+        height, width = case.picture.shape[:2]
+        assert all(0 <= x < width and 0 <= y < height for x, y in best.landmarks)
+        assert all(abs(x - best.box.centre[0]) <= best.box.width for x, _ in best.landmarks)
+
+
 def test_it_finds_nothing_where_nothing_is(case: Case):
     assert case.detector.detect(np.full_like(case.picture, 128)) == []
     assert case.detector.detect(np.zeros_like(case.picture)) == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clip_platform.errors import EngineUnavailable
 from clip_platform.vision import pictures
 from clip_platform.vision.backends.opencv import inside_picture
-from clip_platform.vision.tracks import Box, DetectedFace
+from clip_platform.vision.tracks import Box, DetectedFace, Points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ class InsightFaceDetector:
             inside = inside_picture(Box(left, top, right - left, bottom - top), width, height)
             if inside is not None:
                 confidence = min(max(float(face.det_score), 0.0), 1.0)
-                found.append(DetectedFace(inside, confidence, _embedding(face)))
+                found.append(DetectedFace(inside, confidence, _embedding(face), _landmarks(face)))
         return found
 
 
@@ -113,3 +113,9 @@ def _load(pack: Path, providers: Sequence[str]) -> Any:
 def _embedding(face: Any) -> tuple[float, ...] | None:
     vector = face.get("embedding")
     return None if vector is None else tuple(float(value) for value in face.normed_embedding)
+
+
+def _landmarks(face: Any) -> Points | None:
+    """InsightFace lists eyes, nose and corners of the mouth, the picture's left ones first."""
+    points = face.get("kps")
+    return None if points is None else tuple((float(x), float(y)) for x, y in points)

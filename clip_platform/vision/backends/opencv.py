@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clip_platform.errors import EngineUnavailable
 from clip_platform.vision import pictures
-from clip_platform.vision.tracks import Box, DetectedFace
+from clip_platform.vision.tracks import Box, DetectedFace, Points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +119,7 @@ class YuNetDetector:
         for row in [] if rows is None else rows:
             inside = inside_picture(Box(*(float(value) for value in row[:4])), width, height)
             if inside is not None:
-                found.append(DetectedFace(inside, min(max(float(row[-1]), 0.0), 1.0)))
+                found.append(DetectedFace(inside, min(max(float(row[-1]), 0.0), 1.0), None, _landmarks(row)))
         return without_overlaps(found)
 
 
@@ -176,3 +176,8 @@ def _cascade(name: str) -> Any:
 def _confidence(weight: float) -> float:
     """The last stage's sum of votes as 0..1; it is no probability, only ordered."""
     return min(max(weight / 100.0, 0.0), 1.0)
+
+
+def _landmarks(row: Any) -> Points:
+    """YuNet's row: box, eyes, nose and corners of the mouth, the person's right (the picture's left) ones first."""
+    return tuple((float(row[at]), float(row[at + 1])) for at in range(4, 14, 2))

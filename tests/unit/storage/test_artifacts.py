@@ -92,7 +92,7 @@ def example(kind: Any, seed: int = 1) -> Any:
 def test_the_types_are_found():
     names = {cls.__name__ for cls in frozen_dataclasses()}
 
-    assert names >= {"MediaInfo", "AudioTrack", "Transcript", "AcousticFeatures", "Shots", "FaceTracks", "SpeakerTurns"}
+    assert names >= {"MediaInfo", "AudioTrack", "Transcript", "AcousticFeatures", "Shots", "FaceTable", "SpeakerTurns"}
     assert names >= {"ClipCandidates", "ClipFeatures", "ClipScores", "SelectedClips", "RenderedClips"}
 
 

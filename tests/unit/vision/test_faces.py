@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from clip_platform.vision.backends.opencv import HaarDetector
-from clip_platform.vision.faces import FaceFollower
+from clip_platform.vision.faces import FaceFollower, moved_face
 from clip_platform.vision.tracks import Box, DetectedFace, FaceDetector, FaceTrack
 from tests.fakes.face_detectors import ScriptedDetector
 from tests.unit.vision.moving_pictures import texture, with_face
@@ -167,3 +168,94 @@ def test_the_same_pictures_give_the_same_tracks(haar: HaarDetector):
     pictures = [with_face((200 + 3 * number, 150), 70, BACKGROUND) for number in range(30)]
 
     assert follow(pictures, haar) == follow(pictures, haar)
+
+
+def test_a_face_on_a_poster_is_still_and_one_that_moves_is_not(haar: HaarDetector):
+    noise = np.random.default_rng(3)
+    pictures = []
+    for number in range(60):
+        sways = (440 + 6 * float(np.sin(number / 6)), 170 + 2 * float(np.sin(number / 4)))
+        picture = with_face(sways, 80, with_face((180, 160), 70, BACKGROUND))
+        pictures.append((picture + noise.normal(0, 2, picture.shape)).clip(0, 255).astype(np.uint8))
+
+    tracks = follow(pictures, haar)
+
+    assert {round(track.boxes[0].centre[0], -2): track.still for track in tracks} == {200: True, 400: False}
+
+
+def test_a_face_that_holds_still_and_speaks_is_not_still(haar: HaarDetector):
+    silent = with_face((300, 170), 80, BACKGROUND)
+    spoken = silent.copy()
+    cv2.ellipse(spoken, (300, 198), (10, 6), 0, 0, 360, 20, -1)
+    pictures = [spoken if number // 3 % 4 == 1 else silent for number in range(60)]
+
+    (track,) = follow(pictures, haar)
+
+    assert not track.still
+    assert track.mouth_motion.max() > 3 * np.median(track.mouth_motion) + 2
+
+
+def test_thirty_faces_are_thirty_tracks(haar: HaarDetector):
+    crowd = np.full((720, 1280), 96, np.uint8)
+    for number in range(30):
+        centre = (110 + 210 * (number % 6), 80 + 140 * (number // 6))
+        crowd = with_face(centre, 50, crowd, (1280, 720))
+    follower = FaceFollower(haar, RATE, scale_x=1.0, scale_y=1.0, width_px=1280, height_px=720)
+    for number in range(8):
+        follower.feed(number, crowd, 0)
+
+    tracks = follower.finish()
+
+    assert len(tracks) == 30
+    assert all(len(track.boxes) == 8 for track in tracks)
+
+
+def test_a_person_is_known_again_after_a_cut_and_after_leaving(haar: HaarDetector):
+    def identified(_asked: int, faces: list[DetectedFace]) -> list[DetectedFace]:
+        """Large faces are one person, small ones another."""
+        return [replace(face, embedding=(1.0, 0.1) if face.box.width > 72 else (-0.2, 1.0)) for face in faces]
+
+    ana, ben = with_face((200, 150), 85), with_face((420, 190), 58)
+    pictures = [ana] * 20 + [ben] * 20 + [ana] * 20 + [EMPTY] * 70 + [ana] * 45
+
+    tracks = follow(pictures, ScriptedDetector(haar, identified), cuts=(20, 40))
+
+    assert [(track.shot_index, track.person) for track in tracks] == [(0, 0), (1, 1), (2, 0), (2, 0)]
+
+
+def test_without_embeddings_nobody_is_identified(haar: HaarDetector):
+    (track,) = follow([with_face((200, 150), 80)] * 20, haar)
+
+    assert track.person is None
+
+
+def test_landmarks_tell_where_the_mouth_is():
+    """A face whose mouth is in its upper half: only landmarks can know."""
+    quiet = cv2.GaussianBlur(BACKGROUND, (0, 0), 2)
+    moving = quiet.copy()
+    moving[118:128, 290:310] = 255 - moving[118:128, 290:310]
+    corners = ((280.0, 110.0), (320.0, 110.0), (300.0, 130.0), (288.0, 122.0), (312.0, 122.0))
+    box = Box(250, 100, 100, 110)
+
+    def motion(landmarks: tuple[tuple[float, float], ...] | None) -> float:
+        sees = ScriptedDetector(None, lambda *_: [DetectedFace(box, 0.9, None, landmarks)])
+        follower = FaceFollower(WholePictures(sees), RATE, scale_x=1, scale_y=1, width_px=640, height_px=360)
+        for number in range(30):
+            follower.feed(number, moving if number % 2 else quiet, 0)
+        return float(np.median(follower.finish()[0].mouth_motion[5:]))
+
+    assert motion(corners) > 10 * motion(None)
+
+
+class WholePictures:
+    """Of a scripted detector: what it says holds for whole pictures, and is moved for their parts."""
+
+    needs_colour = False
+    name = "whole"
+
+    def __init__(self, real: ScriptedDetector) -> None:
+        self._real = real
+
+    def detect(self, picture: np.ndarray) -> list[DetectedFace]:
+        whole = picture.shape == (360, 640)
+        return [moved_face(face, *((0, 0) if whole else (-190, -40))) for face in self._real.detect(picture)]
