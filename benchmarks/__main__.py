@@ -24,6 +24,7 @@ from benchmarks import (
     clip_over_encode,
     idle_watchers,
     imports,
+    long_talk,
     memory,
     overhead,
     part_signing,
@@ -78,7 +79,10 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
 
 def _long(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
     long_minutes = minutes * LONG_MINUTES / SHORT_MINUTES
-    return {"memory": lambda: memory.measure(fixture(folder, minutes), fixture(folder, long_minutes), folder)}
+    return {
+        "memory": lambda: memory.measure(fixture(folder, minutes), fixture(folder, long_minutes), folder),
+        "long_talk": long_talk.measure,
+    }
 
 
 def _report(ratios: Sequence[Ratio], path: Path, minutes: float) -> None:

@@ -1,4 +1,4 @@
-"""One NeMo network in memory: loaded, checked and asked. Where its file comes from and what words are is elsewhere."""
+"""One NeMo network in memory: loaded, checked and asked. Where its file comes from, what a word is: not known here."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import torch
 
 pytest.importorskip("nemo", reason='NeMo is not installed: pip install "clip-platform[nemo]" runs these tests')
 
+from benchmarks.long_talk import RepeatedSound
 from clip_platform.evaluation.tiny_asr.accuracy import held_out_lines
 from clip_platform.evaluation.tiny_asr.checkpoint import MODEL_FILE
 from clip_platform.evaluation.tiny_asr.corpus import Recording, joined, record
@@ -132,22 +133,6 @@ def test_three_hours_of_talk_are_heard_to_the_end_a_few_seconds_at_a_time(monkey
     assert hours.longest_read_s <= 20 + STRIDE_S
     assert shares == sorted(shares)
     assert max(b - a for a, b in itertools.pairwise(shares)) < 0.01
-
-
-class RepeatedSound:
-    """A `SoundTrack` that says the same over and over, on strides, and keeps how much was asked for at once."""
-
-    sample_rate_hz = SAMPLE_RATE_HZ
-
-    def __init__(self, samples: np.ndarray, duration_s: float) -> None:
-        self.once = np.pad(samples, (0, -len(samples) % (SAMPLE_RATE_HZ * 8 // 100)))
-        self.repetitions = int(duration_s * SAMPLE_RATE_HZ) // len(self.once)
-        self.sample_count = self.repetitions * len(self.once)
-        self.longest_read_s = Fraction(0)
-
-    def read(self, start_sample: int, count: int) -> np.ndarray:
-        self.longest_read_s = max(self.longest_read_s, Fraction(count, SAMPLE_RATE_HZ))
-        return self.once[np.arange(start_sample, start_sample + count) % len(self.once)]
 
 
 def speech_of_each_repetition(sound: RepeatedSound, _report: OnProgress) -> tuple[Span, ...]:
