@@ -22,7 +22,7 @@ from clip_platform.selection.verdicts import (
 from clip_platform.speakers.active import find_turns
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speakers.verdicts import turn_problems
-from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.acoustics import AcousticFeatures, burst_spans
 from clip_platform.speech.sentences import split_sentences
 from clip_platform.speech.transcript import Transcript
 from clip_platform.vision.tracks import FaceTracks, Shots
@@ -46,9 +46,13 @@ def _turns_metadata(turns: SpeakerTurns, _run: StageRun) -> dict[str, object]:
     return {"turns": len(turns.turns), "speech_s": speech_s, "on_screen_s": on_screen_s}
 
 
-def _clip_candidates(run: StageRun, transcript: Transcript, shots: Shots, info: MediaInfo) -> ClipCandidates:
+def _clip_candidates(
+    run: StageRun, transcript: Transcript, acoustics: AcousticFeatures, shots: Shots, info: MediaInfo
+) -> ClipCandidates:
     sentences = split_sentences(transcript.words, transcript.language)
-    return propose(transcript, sentences, shots, info, run.preferences, run.sentence_embedder.get())
+    return propose(
+        transcript, sentences, shots, info, run.preferences, run.sentence_embedder.get(), burst_spans(acoustics)
+    )
 
 
 def _candidates_metadata(candidates: ClipCandidates, _run: StageRun) -> dict[str, object]:
@@ -146,7 +150,7 @@ clips = build_stage(
                     ),
                 ),
             ),
-            needs=("transcript", "shots", "media_info"),
+            needs=("transcript", "acoustic_features", "shots", "media_info"),
             compute=_clip_candidates,
             reads=lambda run: {
                 **_asked(run, "min_s", "max_s", "range_start_s", "range_end_s"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from clip_platform.selection.vocabulary import is_question, tokens, word_set
+from clip_platform.selection.openers import openers_of
+from clip_platform.selection.vocabulary import is_question, tokens
 from clip_platform.speech.transcript import Word
 from clip_platform.timeline import Span
 
@@ -17,60 +18,48 @@ LONGEST_PAD_S = Fraction(1, 5)
 SHORTEST_SHOT_S = Fraction(2, 5)
 """A shorter run of a shot at either end of a clip reads as a flash."""
 
-_STRONG = word_set(
-    """
-    and but or nor because cause he she him her his hers they them their theirs which whose that's those also too
-    however therefore otherwise instead plus then thus hence neither likewise meanwhile besides except exactly yes
-    yeah yep no nope he's she's they're it's he'd she'd they'd they've he'll she'll they'll
-    """
-)
-_SOFT = word_set("so it this these that there's well right anyway still though again it'll its")
-_SELF_CONTAINED = ("so far", "no one", "no matter", "it turns out", "it is said", "this is a story", "this week",
-                   "this year", "this morning", "this month", "right now", "well done", "this is how", "this is why",
-                   "this video", "that said")  # fmt: skip
-_HANGING = word_set("and but or because so the a an of to in with for if that which as than")
 
-
-def leans_on_context(text: str, before: str | None = None) -> float:
+def leans_on_context(text: str, before: str | None = None, language: str = "en") -> float:
     """How much a sentence needs what came before it, 0 (stands alone) .. 1 (a dangling "and", "he", an answer).
 
     Args:
         text: the sentence.
         before: the sentence before it, None at the start of a talk. After a question everything is its answer.
+        language: a plain code; see `openers`.
     """
-    return _leaning(text, before)[0]
+    return _leaning(text, before, language)[0]
 
 
-def why_it_leans(text: str, before: str | None = None) -> str | None:
+def why_it_leans(text: str, before: str | None = None, language: str = "en") -> str | None:
     """The same for people; None when the sentence stands alone."""
-    return _leaning(text, before)[1]
+    return _leaning(text, before, language)[1]
 
 
-def _leaning(text: str, before: str | None) -> tuple[float, str | None]:
-    words = tokens(text)
+def _leaning(text: str, before: str | None, language: str) -> tuple[float, str | None]:
+    words, openers = tokens(text), openers_of(language)
     if not words:
         return 0.0, None
     opening = " ".join(words[:4])
-    if opening.startswith(_SELF_CONTAINED):
+    if opening.startswith(openers.standing):
         return 0.0, None
-    if words[0] in _STRONG:
+    if words[0] in openers.strong:
         return 1.0, f"it begins with {words[0]!r}, which leans on what came before"
     if before is not None and is_question(before) and not is_question(text):
         return 0.8, "it answers the question before it"
-    if words[0] in _SOFT:
+    if words[0] in openers.soft:
         return 0.5, f"it begins with {words[0]!r}, which leans on what came before"
     return 0.0, None
 
 
-def stays_open(text: str, after: str | None = None) -> float:
+def stays_open(text: str, after: str | None = None, language: str = "en") -> float:
     """How unfinished a sentence leaves things, 0 (closed) .. 1: a question left standing, a hanging last word, or a
     next sentence (`after`) that leans on it."""
     words = tokens(text)
-    if words and words[-1] in _HANGING and text.rstrip()[-1:] not in ".!?":
+    if words and words[-1] in openers_of(language).hanging and text.rstrip()[-1:] not in ".!?":
         return 1.0
     if is_question(text):
         return 0.8
-    return 0.6 * leans_on_context(after) if after is not None else 0.0
+    return 0.6 * leans_on_context(after, language=language) if after is not None else 0.0
 
 
 def pauses_around(words: Sequence[Word], duration_s: Fraction) -> tuple[list[Span], list[Span]]:
@@ -111,3 +100,27 @@ def padded_end(pause: Span, *, at_edge: bool, cuts: Sequence[Fraction]) -> Fract
         if cut + SHORTEST_SHOT_S <= pause.end:
             return cut + SHORTEST_SHOT_S
     return end
+
+
+def clear_start(start: Fraction, pause: Span, laughs: Sequence[Span]) -> Fraction:
+    """A start that would fall into laughter or applause waits for its end, or else comes before it, within the pause.
+
+    Args:
+        laughs: bursts near the pause, in order.
+    """
+    cut = next((laugh for laugh in laughs if laugh.start < start < laugh.end), None)
+    if cut is None:
+        return start
+    if cut.end <= pause.end:
+        return cut.end
+    return cut.start if cut.start >= pause.start else start
+
+
+def clear_end(end: Fraction, pause: Span, laughs: Sequence[Span]) -> Fraction:
+    """An end keeps the laughter or applause that follows its last word, as far as the pause goes; the mirror image."""
+    answered = next((laugh for laugh in laughs if laugh.start < end + LONGEST_PAD_S and laugh.end > end), None)
+    if answered is None:
+        return end
+    if answered.end <= pause.end:
+        return answered.end
+    return answered.start if pause.start <= answered.start < end else end

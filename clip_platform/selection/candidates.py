@@ -11,6 +11,8 @@ from fractions import Fraction
 from clip_platform.media.information import MediaInfo
 from clip_platform.selection.boundaries import (
     SHORTEST_SHOT_S,
+    clear_end,
+    clear_start,
     leans_on_context,
     padded_end,
     padded_start,
@@ -81,6 +83,7 @@ def propose(
     media: MediaInfo,
     preferences: Preferences,
     embedder: SentenceEmbedder | None = None,
+    laughs: Sequence[Span] = (),
 ) -> ClipCandidates:
     """Complete talking points within the duration band, from every part of the talk.
 
@@ -88,6 +91,9 @@ def propose(
     pause, the end of a topic. Starts that lean on what came before are left out where a better one is near. The
     number of candidates is bounded by `MAX_CANDIDATES`; time grows linearly with the talk. `embedder`: see
     `topic_starts`.
+
+    Args:
+        laughs: bursts of laughter or applause in order; no clip begins or ends inside one where the pause leaves room.
     """
     whole = Span(Fraction(0), media.duration_s)
     if media.duration_s < seconds(preferences.min_s):
@@ -99,7 +105,7 @@ def propose(
         return ClipCandidates((), (UnfitStretch(whole, text, reason),), (), sentences)
     if not sentences:
         return ClipCandidates((), (UnfitStretch(whole, "", "nobody says anything in it"),), ())
-    talk = _Talk.of(transcript, sentences, shots, media.duration_s, topic_starts(sentences, embedder)).within(
+    talk = _Talk.of(transcript, sentences, shots, media.duration_s, topic_starts(sentences, embedder), laughs).within(
         preferences
     )
     return _Proposal(talk, preferences).make()
@@ -119,6 +125,7 @@ class _Talk:
     closing: tuple[float, ...]
     """How well sentence `i` closes a clip, higher is better."""
     word_times: tuple[Span, ...]
+    language: str
     window: Span | None = None
     """Clips begin and end inside; None: anywhere."""
 
@@ -130,27 +137,32 @@ class _Talk:
         shots: Shots,
         duration_s: Fraction,
         topics: tuple[int, ...],
+        laughs: Sequence[Span],
     ) -> _Talk:
         before, after = pauses_around(transcript.words, duration_s)
-        cuts = shots.cuts_s
+        cuts, language = shots.cuts_s, transcript.language
         last_word = len(transcript.words) - 1
         texts = [sentence.text for sentence in sentences]
-        starts = tuple(
-            padded_start(before[s.first_word], at_edge=s.first_word == 0, cuts=_near(cuts, before[s.first_word]))
-            for s in sentences
-        )
-        ends = tuple(
-            padded_end(after[s.last_word], at_edge=s.last_word == last_word, cuts=_near(cuts, after[s.last_word]))
-            for s in sentences
-        )
+        starts, ends = [], []
+        for s in sentences:
+            pause = before[s.first_word]
+            start = padded_start(pause, at_edge=s.first_word == 0, cuts=_near(cuts, pause))
+            starts.append(clear_start(start, pause, _beside(laughs, pause)))
+            pause = after[s.last_word]
+            end = padded_end(pause, at_edge=s.last_word == last_word, cuts=_near(cuts, pause))
+            ends.append(clear_end(end, pause, _beside(laughs, pause)))
         next_texts = [*texts[1:], None]
         closing = tuple(
-            min(float(after[s.last_word].duration_s), 1.0) - 2 * stays_open(text, following) + (i + 1 in topics)
+            min(float(after[s.last_word].duration_s), 1.0)
+            - 2 * stays_open(text, following, language)
+            + (i + 1 in topics)
             for i, (s, text, following) in enumerate(zip(sentences, texts, next_texts, strict=True))
         )
-        leaning = tuple(leans_on_context(text, previous) for text, previous in zip(texts, [None, *texts], strict=False))
+        leaning = tuple(
+            leans_on_context(text, previous, language) for text, previous in zip(texts, [None, *texts], strict=False)
+        )
         spans = tuple(word.span for word in transcript.words)
-        return cls(sentences, topics, starts, ends, leaning, closing, spans)
+        return cls(sentences, topics, tuple(starts), tuple(ends), leaning, closing, spans, language)
 
     def within(self, preferences: Preferences) -> _Talk:
         """The same talk, with clips from the part that was asked for; of a pause at its edge they get the inside."""
@@ -179,6 +191,11 @@ class _Talk:
 
 def _near(cuts: Sequence[Fraction], pause: Span) -> Sequence[Fraction]:
     return cuts[bisect_left(cuts, pause.start - SHORTEST_SHOT_S) : bisect_right(cuts, pause.end + SHORTEST_SHOT_S)]
+
+
+def _beside(laughs: Sequence[Span], pause: Span) -> Sequence[Span]:
+    first = bisect_right(laughs, pause.start, key=lambda laugh: laugh.end)
+    return laughs[first : bisect_left(laughs, pause.end, key=lambda laugh: laugh.start)]
 
 
 @dataclass(frozen=True)
@@ -264,7 +281,7 @@ class _Proposal:
         sentence = self.talk.sentences[i]
         if i in dropped:
             previous = self.talk.sentences[i - 1].text if i else None
-            reason = why_it_leans(sentence.text, previous) or "it leans on what came before"
+            reason = why_it_leans(sentence.text, previous, self.talk.language) or "it leans on what came before"
         elif i not in fitting:
             reason = self._why_no_end(i)
         else:
