@@ -72,8 +72,23 @@ class SpeechRecognizer(Protocol):
         ...
 
     @property
+    def batches_at_once(self) -> int:
+        """From how many threads to hand over batches, so that it always has work."""
+        ...
+
+    @property
     def preferred_chunk_s(self) -> Fraction:
         """Neighbouring stretches of speech are joined into chunks up to this long."""
+        ...
+
+    @property
+    def margin_s(self) -> Fraction:
+        """How much more than a chunk it hears on either side, as context; words there are not the chunk's."""
+        ...
+
+    @property
+    def wants_one_voice(self) -> bool:
+        """Whether it adapts to a chunk's voice, so that stretches are joined by voice rather than by length."""
         ...
 
     def recognize(self, chunks: Sequence[np.ndarray]) -> list[tuple[Word, ...]]:

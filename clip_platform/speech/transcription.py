@@ -5,27 +5,20 @@ Which engine listens is not known here.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from typing import Protocol
 
 from clip_platform.errors import NoSpeech
 from clip_platform.progress import OnProgress, part_of, repeated, silent
-from clip_platform.speech.sound import SAMPLE_RATE_HZ, SoundTrack, clean_samples, sample_at, samples_span
+from clip_platform.speech.chunks import Chunk, cut_into_chunks, on_strides
+from clip_platform.speech.sound import SAMPLE_RATE_HZ, SoundTrack, clean_samples, sample_at
 from clip_platform.speech.transcript import SpeechRecognizer, Transcript, Word
 from clip_platform.timeline import Span, total_s
 
-LONGEST_CHUNK_S = Fraction(20)
-"""Full attention grows with the square of the chunk: 7 GB at 10 min. Every engine here is good at 20 s."""
-
-_LONGEST_INNER_SILENCE_S = Fraction(3, 2)
-"""Longer silences are not shown to an engine at all."""
-
 _SHORTEST_WORD_S = Fraction(1, 100)
-_SEARCH_FROM = Fraction(1, 2)  # a forced cut falls into the later half of the longest chunk
-_QUIET_WINDOW_S = Fraction(6, 100)
 _VOICE_ACTIVITY_SHARE = 0.1
 
 
@@ -35,18 +28,6 @@ class VoiceActivity(Protocol):
     def __call__(self, audio: SoundTrack, on_progress: OnProgress) -> tuple[Span, ...]:
         """Stretches in order, not overlapping, inside the track, on samples; padded, so that no onset is cut."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """What an engine hears at once: samples `start_sample..end_sample`."""
-
-    start_sample: int
-    end_sample: int
-
-    @property
-    def span(self) -> Span:
-        return samples_span(self.start_sample, self.end_sample)
 
 
 def transcribe(
@@ -69,7 +50,7 @@ def transcribe(
             "so check that the right sound track was chosen and that it is not muted"
         )
     with repeated(part_of(on_progress, _VOICE_ACTIVITY_SHARE, 1.0)) as report:
-        chunks = on_strides(cut_into_chunks(audio, speech, recognizer.preferred_chunk_s), recognizer.stride_s)
+        chunks = chunks_for(recognizer, audio, speech)
         words = tuple(_within(_recognized(audio, chunks, recognizer, report), speech))
     if not words:
         raise NoSpeech(
@@ -80,75 +61,62 @@ def transcribe(
     return Transcript(words=words, speech=speech, language=recognizer.language, engine=recognizer.identity)
 
 
-def cut_into_chunks(audio: SoundTrack, speech: Sequence[Span], preferred_s: Fraction) -> list[Chunk]:
-    """What an engine hears at once, in order, not overlapping: stretches of speech, cut in silences.
-
-    Neighbours are joined while the chunk stays within `preferred_s`; a stretch longer than `LONGEST_CHUNK_S`, talk
-    without a pause, is cut where it is quietest.
-    """
-    chunks: list[Chunk] = []
-    for piece in itertools.chain.from_iterable(_short_enough(audio, span) for span in speech):
-        if chunks and _fit_together(chunks[-1], piece, preferred_s):
-            chunks[-1] = Chunk(chunks[-1].start_sample, piece.end_sample)
-        else:
-            chunks.append(piece)
-    return chunks
-
-
-def on_strides(chunks: Sequence[Chunk], stride_s: Fraction) -> list[Chunk]:
-    """The same chunks, each starting on a multiple of `stride_s`, earlier by less than one; the one before gives way.
-
-    An engine's steps then fall on the same moments of the talk, wherever it is cut, and so do its words.
-    """
-    stride = max(1, round(stride_s * SAMPLE_RATE_HZ))
-    placed_on: list[Chunk] = []
-    for chunk in chunks:
-        start = chunk.start_sample // stride * stride
-        if placed_on and placed_on[-1].end_sample > start:
-            placed_on[-1] = Chunk(placed_on[-1].start_sample, start)
-        placed_on.append(Chunk(start, chunk.end_sample))
-    return [chunk for chunk in placed_on if chunk.end_sample > chunk.start_sample]
-
-
-def _fit_together(chunk: Chunk, piece: Chunk, preferred_s: Fraction) -> bool:
-    silence_s = piece.span.start - chunk.span.end
-    return silence_s <= _LONGEST_INNER_SILENCE_S and piece.span.end - chunk.span.start <= preferred_s
-
-
-def _short_enough(audio: SoundTrack, span: Span) -> Iterable[Chunk]:
-    start, end = sample_at(span.start), sample_at(span.end)
-    longest = sample_at(LONGEST_CHUNK_S)
-    while end - start > longest:
-        # Not beyond the middle of what is left, or the last piece would be a syllable.
-        latest = min(start + longest, (start + end) // 2 + longest // 4)
-        cut = quietest_sample(audio, start + int(longest * _SEARCH_FROM), latest)
-        yield Chunk(start, cut)
-        start = cut
-    yield Chunk(start, end)
-
-
-def quietest_sample(audio: SoundTrack, start_sample: int, end_sample: int) -> int:
-    """Middle of the quietest 60 ms within the given samples."""
-    import numpy as np
-
-    window = sample_at(_QUIET_WINDOW_S)
-    power = np.square(clean_samples(audio, start_sample, end_sample), dtype=np.float64)
-    sums = np.concatenate(([0.0], np.cumsum(power)))
-    energy = sums[window:] - sums[:-window]
-    return start_sample + int(np.argmin(energy)) + window // 2
+def chunks_for(recognizer: SpeechRecognizer, audio: SoundTrack, speech: Sequence[Span]) -> list[Chunk]:
+    """What this engine hears at once."""
+    chunks = cut_into_chunks(audio, speech, recognizer.preferred_chunk_s, one_voice=recognizer.wants_one_voice)
+    return on_strides(chunks, recognizer.stride_s)
 
 
 def _recognized(
     audio: SoundTrack, chunks: Sequence[Chunk], recognizer: SpeechRecognizer, on_progress: OnProgress
 ) -> Iterable[Word]:
     whole_s, done_s = total_s(chunk.span for chunk in chunks), Fraction(0)
-    for first in range(0, len(chunks), recognizer.batch_size):
-        batch = chunks[first : first + recognizer.batch_size]
-        sounds = [clean_samples(audio, chunk.start_sample, chunk.end_sample) for chunk in batch]
-        for chunk, words in zip(batch, recognizer.recognize(sounds), strict=True):
-            yield from placed(words, chunk.span)
+    for batch, answers in _answers(audio, chunks, recognizer):
+        for chunk, words in zip(batch, answers, strict=True):
+            yield from placed(_own(words, recognizer.margin_s, chunk.span), chunk.span)
         done_s += total_s(chunk.span for chunk in batch)
         on_progress(float(done_s / whole_s))
+
+
+def _answers(
+    audio: SoundTrack, chunks: Sequence[Chunk], recognizer: SpeechRecognizer
+) -> Iterator[tuple[Sequence[Chunk], list[tuple[Word, ...]]]]:
+    """Batches with their words, in order; as many at once as the engine takes, so that no core of it waits for us."""
+
+    def answer(batch: Sequence[Chunk]) -> list[tuple[Word, ...]]:
+        return recognizer.recognize(
+            [clean_samples(audio, chunk.start_sample - margin, chunk.end_sample + margin) for chunk in batch]
+        )
+
+    size, margin = recognizer.batch_size, sample_at(recognizer.margin_s)
+    batches = [chunks[first : first + size] for first in range(0, len(chunks), size)]
+    if recognizer.batches_at_once == 1:
+        yield from ((batch, answer(batch)) for batch in batches)
+        return
+    with ThreadPoolExecutor(recognizer.batches_at_once, "speech") as threads:
+        waiting: deque[tuple[Sequence[Chunk], Future[list[tuple[Word, ...]]]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, threads.submit(answer, batch)))
+                if len(waiting) > recognizer.batches_at_once:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _own(words: Sequence[Word], margin_s: Fraction, chunk: Span) -> list[Word]:
+    """A chunk's own words, whose middle is inside it, on its own clock; in the margins the neighbours have theirs."""
+    own = []
+    for word in words:
+        start, end = word.span.start - margin_s, word.span.end - margin_s
+        if margin_s == 0 or 0 <= (start + end) / 2 < chunk.duration_s:
+            start = max(start, Fraction(0))
+            own.append(Word(word.text, Span(start, max(start, end)), word.confidence))
+    return own
 
 
 def placed(words: Sequence[Word], chunk: Span) -> list[Word]:

@@ -45,8 +45,13 @@ class BurstRecognizer:
     language = "en"
     languages = ("en",)
     stride_s = Fraction(1, SAMPLE_RATE_HZ)
+    wants_one_voice = False
+    batches_at_once = 1
 
-    def __init__(self, batch_size: int = 3, preferred_chunk_s: Fraction = Fraction(20)) -> None:
+    def __init__(
+        self, batch_size: int = 3, preferred_chunk_s: Fraction = Fraction(20), margin_s: Fraction = Fraction(0)
+    ) -> None:
+        self.margin_s = margin_s
         self.batch_size = batch_size
         self.preferred_chunk_s = preferred_chunk_s
         self.heard_s: list[float] = []

@@ -18,7 +18,7 @@ from clip_platform.speech.backends.nemo import NemoRecognizer
 from clip_platform.speech.backends.silero import SileroVoiceActivity
 from clip_platform.speech.sound import SAMPLE_RATE_HZ, HeldSound
 from clip_platform.speech.transcript import Word
-from clip_platform.speech.transcription import cut_into_chunks, on_strides, transcribe
+from clip_platform.speech.transcription import chunks_for, transcribe
 
 SEAM_TALK_S = 300.0
 _NEAR_A_SEAM_S = Fraction(3, 2)
@@ -85,7 +85,7 @@ def seams_result(model: Path = MODEL_FILE, duration_s: float = SEAM_TALK_S) -> S
     speech = SileroVoiceActivity()(sound, silent)
     chunked = transcribe(sound, recognizer, lambda _sound, _on_progress: speech).words
     (single,) = recognizer.recognize([samples])
-    chunks = on_strides(cut_into_chunks(sound, speech, recognizer.preferred_chunk_s), recognizer.stride_s)
+    chunks = chunks_for(recognizer, sound, speech)
     return agreement(chunked, single, [chunk.span.start for chunk in chunks[1:]], recognizer.stride_s)
 
 

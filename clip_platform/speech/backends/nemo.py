@@ -49,6 +49,10 @@ class NemoRecognizer:
         InvalidSetting: there is no such device or precision.
     """
 
+    wants_one_voice = False
+    margin_s = Fraction(0)
+    batches_at_once = 1
+
     def __init__(
         self,
         model: str,

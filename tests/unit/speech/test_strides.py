@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_platform.speech.transcription import Chunk, on_strides
+from clip_platform.speech.chunks import Chunk, on_strides
 
 STRIDE_S, STRIDE = Fraction(8, 100), 1280
 

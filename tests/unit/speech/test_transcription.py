@@ -10,9 +10,10 @@ import pytest
 
 from clip_platform.errors import NoSpeech
 from clip_platform.speech.backends.silero import SileroVoiceActivity
+from clip_platform.speech.chunks import cut_into_chunks, quietest_sample
 from clip_platform.speech.sound import SAMPLE_RATE_HZ
 from clip_platform.speech.transcript import Word
-from clip_platform.speech.transcription import cut_into_chunks, placed, quietest_sample, transcribe
+from clip_platform.speech.transcription import placed, transcribe
 from clip_platform.timeline import Span, total_s
 from tests.fakes.speech import BurstRecognizer, SoundInMemory, find_bursts, noise, silence, tone
 
@@ -41,6 +42,18 @@ def test_how_the_talk_is_cut_into_chunks_changes_no_word(preferred_s: int):
     assert [(word.text, word.span.duration_s) for word in transcript.words] == [
         (f"hz{pitch}", length_s) for pitch, length_s in words
     ]
+
+
+@pytest.mark.parametrize("batches_at_once", [1, 2])
+def test_what_is_heard_beside_a_chunk_gives_no_word_twice(batches_at_once: int, monkeypatch: pytest.MonkeyPatch):
+    talk = np.concatenate([np.r_[tone(100 * number, 0.3), silence(0.4)] for number in range(2, 9)])
+    engine = BurstRecognizer(batch_size=2, preferred_chunk_s=Fraction(1), margin_s=Fraction(8, 10))
+    monkeypatch.setattr(engine, "batches_at_once", batches_at_once)
+
+    transcript = transcribe(SoundInMemory(talk), engine, find_bursts)
+
+    assert [word.text for word in transcript.words] == [f"hz{100 * number}" for number in range(2, 9)]
+    assert [float(word.span.start) for word in transcript.words] == pytest.approx([0.7 * n for n in range(7)], abs=0.01)
 
 
 def test_three_minutes_without_a_pause_are_cut_between_words():
