@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
-from clip_platform.errors import EngineUnavailable, InvalidSetting
+from clip_platform.errors import InvalidSetting
 from clip_platform.timeline import total_s
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
             return ""
         why = _why_not_nemo(self.model, self.device)
         if why is not None and self.engine == "nemo":
-            raise EngineUnavailable(f"speech engine nemo was asked for, but {why}")
+            from clip_platform.speech.backends.nemo_models import unavailable
+
+            raise unavailable(self.model, why)
         return why
 
 
