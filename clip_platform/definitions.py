@@ -73,7 +73,9 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             batch=settings.nemo_batch,
         ),
         "face_detector": FaceDetectorResource(
-            engine=settings.face_engine, model=str(settings.face_model) if settings.face_model else None
+            engine=settings.face_engine,
+            model=str(settings.face_model) if settings.face_model else None,
+            device=settings.device,
         ),
         "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model),
         "scorer": ScorerResource(),

@@ -141,20 +141,22 @@ class ScorerResource(dg.ConfigurableResource):
 
 
 class FaceDetectorResource(dg.ConfigurableResource):
-    """`engine`: haar (ships with OpenCV), yunet or insightface (each needs `model`: a file, a folder)."""
+    """`engine`: haar (ships with OpenCV), yunet or insightface (each needs `model`: a file, a folder), of which only
+    the last one computes on a GPU."""
 
     engine: Literal["haar", "yunet", "insightface"] = "haar"
     model: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def key(self) -> Mapping[str, object]:
         return {"engine": self.engine, "model": self.model}
 
     def get(self) -> FaceDetector:
-        return _face_detector(self.engine, self.model)
+        return _face_detector(self.engine, self.model, self.device)
 
 
 @cache
-def _face_detector(engine: str, model: str | None) -> FaceDetector:
+def _face_detector(engine: str, model: str | None, device: Literal["auto", "cpu", "cuda"]) -> FaceDetector:
     if engine == "haar":
         from clip_platform.vision.backends.opencv import HaarDetector
 
@@ -166,7 +168,7 @@ def _face_detector(engine: str, model: str | None) -> FaceDetector:
 
         return YuNetDetector(Path(model))
     if engine == "insightface":
-        from clip_platform.vision.backends.insightface import InsightFaceDetector
+        from clip_platform.vision.backends.insightface import InsightFaceDetector, providers_for
 
-        return InsightFaceDetector(Path(model))
+        return InsightFaceDetector(Path(model), providers=providers_for(device))
     raise InvalidSetting(f"face engine {engine!r} is unknown; choose haar, yunet or insightface")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from clip_platform.errors import EngineUnavailable
 from clip_platform.vision import pictures
@@ -23,6 +23,7 @@ _REMEDY = (
     "or choose the haar or yunet detector"
 )
 SMALLEST_PICTURE_PX = 8
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 class InsightFaceDetector:
@@ -47,12 +48,13 @@ class InsightFaceDetector:
         *,
         least_confidence: float = 0.5,
         input_px: int = 640,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        providers: Sequence[str] = (_CPU,),
     ) -> None:
         _check_folder(pack)
         self._pack = pack
         self._analysis = _load(pack, providers)
-        on_gpu = any(provider != "CPUExecutionProvider" for provider in providers)
+        _check_providers(self._analysis, providers)
+        on_gpu = any(provider != _CPU for provider in providers)
         self._analysis.prepare(ctx_id=0 if on_gpu else -1, det_thresh=least_confidence, det_size=(input_px, input_px))
 
     @property
@@ -73,6 +75,34 @@ class InsightFaceDetector:
                 confidence = min(max(float(face.det_score), 0.0), 1.0)
                 found.append(DetectedFace(inside, confidence, _embedding(face), _landmarks(face)))
         return found
+
+
+def providers_for(device: Literal["auto", "cpu", "cuda"]) -> tuple[str, ...]:
+    """ONNX Runtime's providers for a device; "auto" takes CUDA where there is one that it was built for."""
+    if device == "cuda" or (device == "auto" and _cuda_is_there()):
+        return (_CUDA, _CPU)
+    return (_CPU,)
+
+
+def _cuda_is_there() -> bool:
+    import onnxruntime
+
+    if _CUDA not in onnxruntime.get_available_providers():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _check_providers(analysis: Any, wanted: Sequence[str]) -> None:
+    """ONNX Runtime falls back to the CPU in silence when CUDA's libraries do not load."""
+    for model in analysis.models.values():
+        taken = model.session.get_providers()[0]
+        if taken != wanted[0]:
+            raise EngineUnavailable(
+                f"face detection was to run with {wanted[0]}, but ONNX Runtime took {taken}: its CUDA and cuDNN "
+                "versions must be those that are installed; or set CLIP_PLATFORM_DEVICE=cpu"
+            )
 
 
 def _check_folder(pack: Path) -> None:
@@ -96,7 +126,7 @@ def _load(pack: Path, providers: Sequence[str]) -> Any:
     if missing:
         raise EngineUnavailable(
             f"ONNX Runtime {onnxruntime.__version__} has no {', '.join(missing)}; "
-            "install onnxruntime-gpu or use CPUExecutionProvider"
+            "install onnxruntime-gpu, or set CLIP_PLATFORM_DEVICE to auto or cpu"
         )
     # Given as a path that exists, so that its name is never looked up in the download catalogue.
     wanted = ["detection", "recognition"]
