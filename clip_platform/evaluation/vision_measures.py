@@ -10,21 +10,24 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
-from clip_platform.evaluation.measures import CutScores, score_cuts
+from clip_platform.evaluation import vision_faces
+from clip_platform.evaluation.measures import CutScores, FaceScores, score_cuts, score_faces
+from clip_platform.evaluation.vision_faces import DrawnTalk, drawn_talks, faceless
 from clip_platform.evaluation.vision_scenes import FPS, HEIGHT_PX, WIDTH_PX, DrawnVideo, drawn_videos
 from clip_platform.media.frames import read_frames
 from clip_platform.media.probe import probe
 from clip_platform.progress import silent
 from clip_platform.upload.acceptance import Limits
-from clip_platform.vision.analysis import feeds_of
+from clip_platform.vision.analysis import feeds_of, watch
 from clip_platform.vision.shots import ShotFinder
-from clip_platform.vision.tracks import Shots
+from clip_platform.vision.tracks import FaceDetector, FaceTracks, Shots
 
 CUT_TOLERANCE_S = 0.1
 DISSOLVE_TOLERANCE_S = 0.4
@@ -104,6 +107,161 @@ def real_cut_scores(media: Path) -> Tally:
             found_s = [float(cut) for cut in find_shots(media / name).cuts_s]
             tally.add(Path(name).stem, score_cuts(cuts_s, found_s, CUT_TOLERANCE_S))
     return tally
+
+
+@dataclass
+class FaceTally:
+    """Faces of at least 80 px found in videos with known faces, and boxes where no face is; `detail` by video."""
+
+    faces: int = 0
+    found: int = 0
+    boxes: int = 0
+    false: int = 0
+    by_video: list[str] = field(default_factory=list)
+
+    def add(self, video: str, scores: FaceScores) -> None:
+        self.faces += scores.faces
+        self.found += scores.found
+        self.boxes += scores.boxes
+        self.false += scores.false
+        share = f"{100 * scores.recall:.1f} % of {scores.faces}"
+        self.by_video.append(f"{video}: {share}, {scores.false} of {scores.boxes} boxes false")
+
+    @property
+    def recall(self) -> float:
+        return self.found / self.faces if self.faces else 1.0
+
+    @property
+    def detail(self) -> str:
+        return "; ".join(self.by_video)
+
+
+@dataclass
+class NegativeTally:
+    """Boxes in frames that show no face."""
+
+    frames: int = 0
+    boxes: int = 0
+    videos: int = 0
+    by_video: list[str] = field(default_factory=list)
+
+    def add(self, video: str, frames: int, boxes: int) -> None:
+        self.videos += 1
+        self.frames += frames
+        self.boxes += boxes
+        if boxes:
+            self.by_video.append(f"{video}: {boxes} in {frames} frames")
+
+    @property
+    def boxes_per_frame(self) -> float:
+        return self.boxes / self.frames if self.frames else 0.0
+
+    @property
+    def detail(self) -> str:
+        return "; ".join([f"{self.boxes} boxes in {self.frames} frames of {self.videos} videos", *self.by_video])
+
+
+def drawn_face_scores(detector: FaceDetector, talks: Iterable[DrawnTalk] | None = None) -> FaceTally:
+    """Faces of the drawn talks, found in their encoded files in every frame."""
+    tally = FaceTally()
+    with TemporaryDirectory(prefix="clip-platform-faces-") as kept:
+        for talk in drawn_talks() if talks is None else talks:
+            path = Path(kept) / "talk.mp4"
+            write_video(path, talk.pictures(), talk.size, vision_faces.FPS)
+            tally.add(talk.name, score_faces(talk.truth(), find_faces(path, detector)))
+    return tally
+
+
+def drawn_negative_scores(detector: FaceDetector) -> NegativeTally:
+    """Boxes on the drawn videos without faces; frames are the samples that the product looks at."""
+    tally = NegativeTally()
+    with TemporaryDirectory(prefix="clip-platform-faceless-") as kept:
+        for video in faceless():
+            frames = iter(video.frames())
+            first = next(frames)
+            path = Path(kept) / "faceless.mp4"
+            write_video(path, chain([first], frames), (first.shape[1], first.shape[0]), vision_faces.FPS)
+            _tally_negative(tally, video.name, find_faces(path, detector))
+    return tally
+
+
+NEGATIVE_VIDEOS = (
+    "scenes/intel_bottle_no_face.mp4",
+    "scenes/big_buck_bunny_0_30.webm",
+    "talking/auto-editor_example.mp4",
+)
+NEGATIVE_PICTURES = ("faces/sk_chelsea.png", "faces/sk_page.png")
+PORTRAITS = {
+    "faces/fr_biden.jpg": 1,
+    "faces/fr_obama-480p.jpg": 1,
+    "faces/fr_obama_partial_face2.jpg": 1,
+    "faces/fr_two_people.jpg": 2,
+    "faces/sk_astronaut.png": 1,
+}
+"""Photographs, and how many faces each shows."""
+TALKERS = "talking/grid_*.mpg"
+"""One person each, head and shoulders, from the first frame to the last."""
+
+
+def real_negative_scores(media: Path, detector: FaceDetector) -> NegativeTally:
+    """Boxes on real videos and photographs that show no human face; a photograph counts as two seconds of video."""
+    tally = NegativeTally()
+    with TemporaryDirectory(prefix="clip-platform-faceless-") as kept:
+        for name in NEGATIVE_VIDEOS:
+            if (media / name).is_file():
+                path = with_sound(media / name, Path(kept) / f"{Path(name).stem}.mkv")
+                _tally_negative(tally, Path(name).stem, find_faces(path, detector))
+        for name in NEGATIVE_PICTURES:
+            if (media / name).is_file():
+                path = _held(media / name, Path(kept) / f"{Path(name).stem}.mp4")
+                _tally_negative(tally, Path(name).stem, find_faces(path, detector))
+    return tally
+
+
+def _tally_negative(tally: NegativeTally, name: str, faces: FaceTracks) -> None:
+    tally.add(name, faces.sample_count, sum(len(track.boxes) for track in faces.tracks))
+
+
+def real_face_scores(media: Path, detector: FaceDetector) -> FaceTally:
+    """Faces of real talkers and portraits, by number only, as nobody drew their boxes: in each sample as many as are
+    known to be there are found, what is more is false."""
+    tally = FaceTally()
+    with TemporaryDirectory(prefix="clip-platform-faces-") as kept:
+        for name, count in PORTRAITS.items():
+            if (media / name).is_file():
+                faces = find_faces(_held(media / name, Path(kept) / f"{Path(name).stem}.mp4"), detector)
+                tally.add(Path(name).stem, _counted(faces, count))
+        for video in sorted(media.glob(TALKERS)):
+            tally.add(video.stem, _counted(find_faces(video, detector), 1))
+    return tally
+
+
+def _counted(faces: FaceTracks, expected: int) -> FaceScores:
+    seen = np.zeros(faces.sample_count, int)
+    for track in faces.tracks:
+        seen[track.first_sample : track.first_sample + len(track.boxes)] += 1
+    found, boxes = int(np.minimum(seen, expected).sum()), int(seen.sum())
+    return FaceScores(expected * faces.sample_count, found, boxes, boxes - found)
+
+
+def _held(picture: Path, path: Path) -> Path:
+    """A photograph as two seconds of video, its sides made even."""
+    held = ("-loop", "1", "-t", "2", "-i", str(picture), *_SILENCE, "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2")
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *held, *_WRITTEN_AS, str(path)], check=True)
+    return path
+
+
+def with_sound(video: Path, path: Path) -> Path:
+    """The same pictures with the silent sound that the product asks for."""
+    mapped = ("-map", "0:v:0", "-map", "1:a", "-c:v", "copy")
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(video), *_SILENCE, *mapped, str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def find_faces(path: Path, detector: FaceDetector) -> FaceTracks:
+    """Faces of a video file."""
+    return watch(path, probe(path, Limits(min_duration_s=0.01)), detector, silent)[1]
 
 
 def find_shots(path: Path) -> Shots:

@@ -95,7 +95,7 @@ def _frames(scenes: Sequence[_Scene]) -> Iterator[np.ndarray]:
 
 
 @cache
-def _landscape(seed: int) -> np.ndarray:
+def landscape(seed: int) -> np.ndarray:
     """Coloured shapes of many sizes, 1280 by 720, uint8 BGR."""
     chance = np.random.default_rng(seed)
     picture = np.empty((2 * HEIGHT_PX, 2 * WIDTH_PX, 3), np.float32)
@@ -114,7 +114,7 @@ def _camera(seed: int, pan: tuple[float, float] = (0.0, 0.0), start: tuple[float
         view = np.array([[1, 0, x], [0, 1, y]], np.float32)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (WIDTH_PX, HEIGHT_PX)
-        return _noisy(cv2.warpAffine(_landscape(seed), view, size, flags=flags, borderMode=cv2.BORDER_REFLECT), frame)
+        return _noisy(cv2.warpAffine(landscape(seed), view, size, flags=flags, borderMode=cv2.BORDER_REFLECT), frame)
 
     return paint
 
