@@ -115,7 +115,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where engines compute")
     face_engine: Literal["haar", "yunet", "insightface"] = Field(default="haar", description="what finds faces")
     face_model: Path | None = Field(
-        default=None, description="model of the face engine: yunet's file, insightface's folder"
+        default=None,
+        description="model of the face engine: yunet's file, insightface's folder "
+        "(its own packs: non-commercial research only)",
     )
 
     sentence_model: str | None = Field(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import dagster as dg
 
 from clip_platform.errors import InvalidSetting
 from clip_platform.timeline import total_s
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,7 +145,8 @@ class ScorerResource(dg.ConfigurableResource):
 
 class FaceDetectorResource(dg.ConfigurableResource):
     """`engine`: haar (ships with OpenCV), yunet or insightface (each needs `model`: a file, a folder), of which only
-    the last one computes on a GPU."""
+    the last one computes on a GPU. InsightFace's own model packs may be used for non-commercial research only, of which
+    the log warns."""
 
     engine: Literal["haar", "yunet", "insightface"] = "haar"
     model: str | None = None
@@ -168,7 +172,8 @@ def _face_detector(engine: str, model: str | None, device: Literal["auto", "cpu"
 
         return YuNetDetector(Path(model))
     if engine == "insightface":
-        from clip_platform.vision.backends.insightface import InsightFaceDetector, providers_for
+        from clip_platform.vision.backends.insightface import LICENCE, InsightFaceDetector, providers_for
 
+        logger.warning("face engine insightface with the models in %s: %s", model, LICENCE)
         return InsightFaceDetector(Path(model), providers=providers_for(device))
     raise InvalidSetting(f"face engine {engine!r} is unknown; choose haar, yunet or insightface")

@@ -368,8 +368,10 @@ class FaceFollower:
     def _close(self) -> None:
         if self._shot is None:
             return
-        for path in (*self._shot.ended, *self._shot.following):
-            found = self._track(path, self._shot)
+        paths = [*self._shot.ended, *self._shot.following]
+        self._shot.ended, self._shot.following = [], []
+        while paths:  # each is let go once it is a track: a shot may last for hours
+            found = self._track(paths.pop(0), self._shot)
             if found is not None:
                 self._found.append(found)
         self._shot = None

@@ -192,10 +192,13 @@ class FaceTracks:
     tracks: tuple[FaceTrack, ...]
 
     def as_table(self) -> FaceTable:
-        boxes = np.concatenate([np.zeros((0, 4), np.float32), *(track.boxes.array for track in self.tracks)])
+        # Column by column: together they would be in memory twice.
+        columns: dict[str, np.ndarray] = {
+            name: np.concatenate([np.zeros(0, np.float32), *(track.boxes.array[:, side] for track in self.tracks)])
+            for side, name in enumerate(_BOX_COLUMNS)
+        }
         motion = np.concatenate([np.zeros(0, np.float32), *(track.mouth_motion for track in self.tracks)])
         sources = "".join(track.sources for track in self.tracks)
-        columns = dict(zip(_BOX_COLUMNS, np.ascontiguousarray(boxes.T), strict=True))
         columns |= {"mouth_motion": motion, "detected": np.frombuffer(sources.encode(), np.uint8) == ord("d")}
         return FaceTable(
             *(self.width_px, self.height_px, self.sample_rate, self.sample_count, self.detector),

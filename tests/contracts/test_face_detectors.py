@@ -14,6 +14,7 @@ import skimage.data
 from onnx import TensorProto, helper, numpy_helper
 
 from clip_platform.errors import EngineUnavailable
+from clip_platform.resources.engines import FaceDetectorResource
 from clip_platform.vision.backends.insightface import InsightFaceDetector
 from clip_platform.vision.backends.opencv import HaarDetector, YuNetDetector
 from clip_platform.vision.tracks import Box, FaceDetector
@@ -223,3 +224,14 @@ def test_a_provider_that_is_not_installed_is_an_error_with_a_remedy(tmp_path: Pa
 
     with pytest.raises(EngineUnavailable, match="has no NoSuchExecutionProvider"):
         InsightFaceDetector(tmp_path, providers=("NoSuchExecutionProvider",))
+
+
+def test_the_licence_of_insightface_packs_is_told_once_when_the_engine_is_built(tmp_path: Path, caplog):
+    make_toy_scrfd(tmp_path / "det_toy.onnx")
+    resource = FaceDetectorResource(engine="insightface", model=str(tmp_path))
+
+    with caplog.at_level("WARNING"):
+        assert resource.get() is resource.get()
+
+    (told,) = [record.getMessage() for record in caplog.records if "non-commercial" in record.getMessage()]
+    assert str(tmp_path) in told

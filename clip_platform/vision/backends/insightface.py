@@ -18,6 +18,10 @@ from clip_platform.vision.tracks import Box, DetectedFace, Points
 if TYPE_CHECKING:
     import numpy as np
 
+LICENCE = (
+    "InsightFace's code is MIT, but its pretrained packs (buffalo, antelope) are licensed for non-commercial research "
+    "only; for commercial use name models that you are licensed to use, or choose the yunet or haar engine"
+)
 _REMEDY = (
     "name a folder with a detection model (det_10g.onnx, say; InsightFace's own packs are for non-commercial use), "
     "or choose the haar or yunet detector"

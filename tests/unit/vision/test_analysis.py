@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from clip_platform.errors import UnsupportedMedia
 from clip_platform.media.probe import Limits, probe
 from clip_platform.vision.analysis import SAMPLE_RATE, watch
 from clip_platform.vision.backends.opencv import HaarDetector
@@ -24,7 +25,7 @@ def face_centre(frame: int) -> tuple[float, float]:
     return 300 + 2.0 * frame, 240
 
 
-def write(path: Path, pictures: list[np.ndarray]) -> Path:
+def write(path: Path, pictures: list[np.ndarray], rate: int = RATE, *options: str) -> Path:
     """Pictures, grey or BGR, as H.264 with a tone."""
     height, width = pictures[0].shape[:2]
     command = [
@@ -40,8 +41,8 @@ def write(path: Path, pictures: list[np.ndarray]) -> Path:
         "-s",
         f"{width}x{height}",
     ]
-    command += ["-r", str(RATE), "-i", "pipe:0", "-f", "lavfi", "-i", f"sine=r=16000:d={len(pictures) / RATE}"]
-    command += ["-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", str(path)]
+    command += ["-r", str(rate), "-i", "pipe:0", "-f", "lavfi", "-i", f"sine=r=16000:d={len(pictures) / rate}"]
+    command += [*options, "-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", str(path)]
     colour = [cv2.cvtColor(p, cv2.COLOR_GRAY2BGR) if p.ndim == 2 else p for p in pictures]
     subprocess.run(command, input=b"".join(p.tobytes() for p in colour), check=True)
     return path
@@ -122,3 +123,67 @@ def test_a_portrait_is_analysed_upright(tmp_path: Path):
 
     (track,) = faces.tracks
     assert track.boxes[10].centre == pytest.approx((180, 250), abs=12)
+
+
+def views(count: int, cut: int) -> list[np.ndarray]:
+    """Two views, 160 by 90, with a cut before the picture `cut`."""
+    seen = [cv2.resize(texture(number), (160, 90)) for number in (31, 32)]
+    return [seen[number >= cut] for number in range(count)]
+
+
+def test_a_cut_at_240_pictures_a_second_is_found_at_its_picture(tmp_path: Path):
+    path = write(tmp_path / "fast.mp4", views(360, 180), 240)
+
+    shots, faces = watch(path, probe(path), HaarDetector(), lambda _: None)
+
+    assert shots.cuts_s == (Fraction(180, 240),)
+    assert faces.sample_count == 23
+
+
+def test_a_cut_at_a_variable_rate_is_found_at_its_presentation_time(tmp_path: Path):
+    """Every third picture comes a sixtieth of a second late."""
+    late = ("-vf", "settb=1/600,setpts=N*20+10*not(mod(N\\,3))", "-fps_mode", "vfr", "-enc_time_base", "1:600")
+    path = write(tmp_path / "variable.mp4", views(90, 45), RATE, *late)
+
+    shots, _ = watch(path, probe(path), HaarDetector(), lambda _: None)
+
+    (cut_s,) = shots.cuts_s
+    assert float(cut_s) == pytest.approx((45 * 20 + 10) / 600, abs=0.001)
+
+
+def test_a_frozen_face_is_one_shot_with_a_picture_of_a_face(tmp_path: Path):
+    path = write(tmp_path / "frozen.mp4", [with_face((320, 180), 110, texture_grey())] * 90)
+
+    shots, faces = watch(path, probe(path), HaarDetector(), lambda _: None)
+
+    assert [shot.begins for shot in shots.shots] == ["start"]
+    (track,) = faces.tracks
+    assert track.still
+    assert len(track.boxes) == faces.sample_count == 45
+
+
+def texture_grey() -> np.ndarray:
+    return cv2.cvtColor(texture(1, 640, 360), cv2.COLOR_BGR2GRAY) // 2
+
+
+def test_a_strobe_in_a_file_is_no_flood_of_cuts(tmp_path: Path):
+    light, dark = np.full((90, 160), 235, np.uint8), np.zeros((90, 160), np.uint8)
+    path = write(tmp_path / "strobe.mp4", [light if number // 2 % 2 else dark for number in range(120)])
+
+    shots, faces = watch(path, probe(path), HaarDetector(), lambda _: None)
+
+    assert len(shots.shots) <= 2
+    assert faces.tracks == ()
+
+
+def test_the_smallest_picture_that_is_accepted_is_analysed_and_a_smaller_one_refused(tmp_path: Path):
+    noise = np.random.default_rng(1).integers(0, 255, (40, 64, 64), dtype=np.uint8)
+    path = write(tmp_path / "tiny.mp4", list(noise))
+    tinier = write(tmp_path / "tinier.mp4", list(noise[:, :16, :18]))
+
+    shots, faces = watch(path, probe(path), HaarDetector(), lambda _: None)
+
+    assert shots.shots[-1].span.end == probe(path).duration_s
+    assert faces.tracks == ()
+    with pytest.raises(UnsupportedMedia, match="at least 64x64"):
+        probe(tinier)
