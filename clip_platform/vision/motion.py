@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 FACE_PX = 64
 """Larger faces are scaled down to this before their flow is measured: same cost and same accuracy at any size."""
-GRID = 8
+GRID = 7
 LEAST_POINTS = 10
-PARTNERS = 7
+PARTNERS = 6
 MOST_DISAGREEMENT = 0.06
 """Median distance of the points from the common motion, as a share of the face's width: beyond, more than one thing
 moves."""
@@ -172,7 +172,7 @@ class _Window:
         """The common motion of points, (n, 2) each; None when they disagree."""
         import numpy as np
 
-        # Every point with seven far ones: as good a median as from all pairs, at a fifth of the cost.
+        # Every point with six others: as good a median as from all pairs, at a third of the cost.
         one = np.tile(np.arange(len(start)), PARTNERS)
         other = (one + np.repeat(np.arange(1, PARTNERS + 1) * len(start) // (2 * PARTNERS + 1), len(start))) % len(
             start

@@ -44,7 +44,7 @@ SMALL_FACE_SHARE = 0.25
 """Of the picture's height: a presenter's picture beside a slide shows a smaller face, a camera mostly a larger one."""
 QUICKEST_LOOK_S = Fraction(1, 16)
 """Between questions whether a graphic changed; when it did is then told to the picture."""
-SELDOM_S = Fraction(1, 10)
+SELDOM_S = Fraction(1, 5)
 """Between questions whether scenes dissolve, and whether a picture is drawn."""
 LATEST_VERDICT_S = transitions.DISSOLVE_SPANS_S[-1] + SELDOM_S
 KEEP_S = LATEST_VERDICT_S + VERDICT_AFTER_S
