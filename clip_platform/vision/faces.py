@@ -50,6 +50,9 @@ TRUST_S = 2.0
 HIDDEN_S = 0.5
 """Through a fade the face is taken to stay where it was, for so long at most."""
 CORRECTION_S = 1.0
+SMALLEST_FACE_PX, NEWCOMER_SHARE, LEAST_SHARE = 24.0, 0.4, 0.5
+"""Detectors see faces from so many pixels on; a face that joins a larger one matters from this share of its height on;
+the picture is made no smaller than this."""
 SAME_FACE = 0.3
 LEAST_LIKENESS = 0.45
 """Of a face to itself one sample before."""
@@ -297,7 +300,7 @@ class FaceFollower:
             shot.search_at = sample.number + self._samples(LAST_RETRY_S / 2)
             return
         self._searches_left -= 1
-        for face in self._detector.detect(sample.picture):
+        for face in self._detect_in_all(shot, sample):
             self._welcome(shot, sample, face)
         if shot.following:
             shot.search_at, shot.retry_s = sample.number + self._samples(LOOK_AROUND_S), FIRST_RETRY_S
@@ -306,6 +309,19 @@ class FaceFollower:
             shot.search_at = sample.number + self._samples(shot.retry_s)
             shot.retry_s = min(2 * shot.retry_s, LAST_RETRY_S)
             shot.empty_thumbnail = _thumbnail(sample.grey)
+
+    def _detect_in_all(self, shot: _ShotFaces, sample: _Sample) -> list[DetectedFace]:
+        """Faces of the whole picture. Beside a large face that is known a small newcomer is a bystander, so that a
+        smaller picture does, at the square of the cost."""
+        import cv2
+
+        tallest = max((path.here(sample.number).height for path in shot.following), default=0.0)
+        share = max(SMALLEST_FACE_PX / (NEWCOMER_SHARE * tallest), LEAST_SHARE) if tallest else 1.0
+        if share > 0.9:
+            return self._detector.detect(sample.picture)
+        smaller = cv2.resize(sample.picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        across, down = sample.picture.shape[1] / smaller.shape[1], sample.picture.shape[0] / smaller.shape[0]
+        return [scaled_face(face, across, down) for face in self._detector.detect(smaller)]
 
     def _unchanged_and_empty(self, shot: _ShotFaces, sample: _Sample) -> bool:
         import cv2
@@ -429,6 +445,13 @@ def moved_face(face: DetectedFace, dx: float, dy: float) -> DetectedFace:
     """A face found in a part of a picture, as it lies in the whole one."""
     box = Box(face.box.x + dx, face.box.y + dy, face.box.width, face.box.height)
     landmarks = None if face.landmarks is None else tuple((x + dx, y + dy) for x, y in face.landmarks)
+    return replace(face, box=box, landmarks=landmarks)
+
+
+def scaled_face(face: DetectedFace, across: float, down: float) -> DetectedFace:
+    """A face found in a smaller picture, as it lies in the larger one."""
+    box = Box(face.box.x * across, face.box.y * down, face.box.width * across, face.box.height * down)
+    landmarks = None if face.landmarks is None else tuple((x * across, y * down) for x, y in face.landmarks)
     return replace(face, box=box, landmarks=landmarks)
 
 

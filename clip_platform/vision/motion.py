@@ -59,7 +59,7 @@ def follow(before: np.ndarray, after: np.ndarray, box: Box) -> Step | None:
     # A fade changes brightness but not shape; flow assumes constant brightness.
     first, second = (cv2.normalize(part, None, 0, 255, cv2.NORM_MINMAX) for part in (first, second))
     points = window.points(box)
-    options: dict[str, Any] = {"winSize": (13, 13), "maxLevel": 2, "criteria": (3, 12, 0.02)}
+    options: dict[str, Any] = {"winSize": (11, 11), "maxLevel": 2, "criteria": (3, 10, 0.02)}
     forward, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **options)
     backward, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, forward, None, **options)
     error = np.hypot(*(points - backward).reshape(-1, 2).T)

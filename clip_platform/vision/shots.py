@@ -130,6 +130,7 @@ class ShotFinder:
         self._absorbed_until_s = Fraction(-1)
         self._first_s: Fraction | None = None
         self._asked_for_slides_s = self._asked_for_dissolves_s = self._described_s = Fraction(-1)
+        self._settled_s = Fraction(0)
         self._index = 0
         self._shown = self._show_until = self._after_gap = -1
 
@@ -141,6 +142,9 @@ class ShotFinder:
     @property
     def settled_s(self) -> Fraction:
         """No boundary before this time is still to come."""
+        return self._settled_s
+
+    def _settled(self) -> Fraction:
         last, late = self._looks.last, self._looks.from_end(3)
         if last is None or late is None:
             return Fraction(0)
@@ -171,7 +175,8 @@ class ShotFinder:
         self._judge(look)
         self._find_dissolves(time_s)
         self._unsettled.append(self._described(look))
-        self._settle(self.settled_s)
+        self._settled_s = self._settled()
+        self._settle(self._settled_s)
 
     def finish(self) -> None:
         """Tells that there are no more pictures: what is pending is judged on what was seen."""

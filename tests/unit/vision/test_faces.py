@@ -107,6 +107,17 @@ def test_a_cut_ends_a_track_and_begins_another(haar: HaarDetector):
     assert [track.track_id for track in tracks] == [0, 1]
 
 
+def test_a_newcomer_beside_a_large_face_is_found_where_it_is(haar: HaarDetector):
+    alone = with_face((180, 170), 110)
+    joined = with_face((460, 180), 70, alone)
+
+    first, newcomer = follow([alone] * 30 + [joined] * 60, haar)
+
+    assert (first.first_sample, newcomer.first_sample) == (0, 30)
+    assert newcomer.boxes[40].centre == pytest.approx((460, 180), abs=8)
+    assert newcomer.boxes[40].width == pytest.approx(70, rel=0.15)
+
+
 def test_two_faces_are_two_tracks(haar: HaarDetector):
     second = with_face((460, 180), 60, with_face((180, 160), 70))
 
