@@ -31,6 +31,7 @@ from benchmarks import (
     row_to_run,
     sensor_tick,
     upload_local,
+    vision_memory,
     vision_over_decode,
     voice_activity,
 )
@@ -81,6 +82,7 @@ def _long(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
     long_minutes = minutes * LONG_MINUTES / SHORT_MINUTES
     return {
         "memory": lambda: memory.measure(fixture(folder, minutes), fixture(folder, long_minutes), folder),
+        "vision_memory": vision_memory.measure,
         "long_talk": long_talk.measure,
     }
 
