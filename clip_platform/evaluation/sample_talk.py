@@ -7,15 +7,10 @@ this module puts them on one time line and encodes it. The same versions of the 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import itertools
-import os
 import sys
-import wave
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from clip_platform.evaluation import persons, scenery, script, truth, voices
+from clip_platform.evaluation import filming, persons, scenery, script, truth, voices
+from clip_platform.evaluation.filming import film
 from clip_platform.evaluation.persons import Cutout, Person, Pose
 from clip_platform.evaluation.scenery import put_desk, room, slide
 from clip_platform.evaluation.script import LINES, SLIDES, SPEAKERS, Line
@@ -40,15 +36,12 @@ from clip_platform.evaluation.truth import (
     save_truth,
 )
 from clip_platform.evaluation.voices import SAMPLE_RATE_HZ, Spoken, speak
-from clip_platform.media.process import run, share_from_progress
 from clip_platform.progress import OnProgress, silent
 
 _TAIL_S = 0.35
-_DEADLINE_S = 600.0
 _DARKEST_FACE = 0.3
 _ROOM_NOISE = 18.0
 """Root mean square of the room's noise in 16-bit steps, about -65 dBFS: in digital silence recognisers invent words."""
-_PIPE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +89,7 @@ def make_sample_talk(
     pictures = _pictures(scenes, _openings(sound, frames, fps), size, fps, faces)
     with TemporaryDirectory(prefix=".sample-", dir=folder) as scratch:
         made = _talk_in(Path(scratch))
-        wav = Path(scratch) / "sound.wav"
-        _write_wav(wav, sound)
-        _encode(pictures, wav, made.video, Path(scratch) / "pictures", size, fps, frames, on_progress)
+        film(pictures, sound, made.video, size=size, fps=fps, frames=frames, on_progress=on_progress)
         save_truth(_truth(scenes, faces, size, fps), made.truth)
         made.truth.replace(talk.truth)
         made.video.replace(talk.video)
@@ -123,7 +114,15 @@ def _talk_in(folder: Path) -> SampleTalk:
 
 def _code_digest() -> str:
     """SHA-256 in hex over the modules that make the talk and the versions of what draws it."""
-    modules = (__file__, persons.__file__, scenery.__file__, script.__file__, truth.__file__, voices.__file__)
+    modules = (
+        __file__,
+        filming.__file__,
+        persons.__file__,
+        scenery.__file__,
+        script.__file__,
+        truth.__file__,
+        voices.__file__,
+    )
     digest = hashlib.sha256(f"{cv2.__version__} {np.__version__}".encode())
     for module in modules:
         digest.update(Path(module).read_bytes())
@@ -160,14 +159,6 @@ def _openings(sound: np.ndarray, frames: int, fps: int) -> np.ndarray:
     amplitude = np.sqrt([np.mean(sound[a:b].astype(float) ** 2) for a, b in itertools.pairwise(edges)])
     openings = np.clip(amplitude / np.percentile(amplitude, 97), 0, 1) ** 0.7
     return np.convolve(openings, (0.2, 0.6, 0.2), mode="same")
-
-
-def _write_wav(path: Path, samples: np.ndarray) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(samples.tobytes())
 
 
 # Pictures
@@ -241,61 +232,6 @@ def _pose(view: str, person: str, moment_s: float, width_px: int, height_px: int
     side, phase = (0.28, 0.0) if person == "host" else (0.72, 0.4)
     x = side * width_px + k * (75 * wave_of(5.5, phase) + 6 * wave_of(1.9, phase))
     return Pose(x, k * (525 + nod), k * 155 * (1 + 0.05 * wave_of(7, phase)), 15 * wave_of(6, phase), mouth)
-
-
-# Encoding
-
-
-def _encode(
-    pictures: Iterator[np.ndarray],
-    wav: Path,
-    video: Path,
-    fifo: Path,
-    size: tuple[int, int],
-    fps: int,
-    frames: int,
-    on_progress: OnProgress,
-) -> None:
-    """Draws in a thread, encodes in ffmpeg; the pictures pass through a named pipe, never through a disk."""
-    os.mkfifo(fifo)
-
-    def report(line: str) -> None:
-        share = share_from_progress(line, frames / fps)
-        if share is not None:
-            on_progress(share)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="sample-pictures") as pool:
-        drawing = pool.submit(_write_pictures, pictures, fifo)
-        try:
-            run(_arguments(fifo, wav, video, size, fps), deadline_s=_DEADLINE_S, on_line=report)
-        finally:
-            os.close(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK))  # a writer that still waits for a reader wakes up
-        drawing.result()
-
-
-def _write_pictures(pictures: Iterator[np.ndarray], fifo: Path) -> None:
-    # A broken pipe: ffmpeg ended early, and says itself why.
-    with contextlib.suppress(BrokenPipeError), fifo.open("wb", buffering=0) as pipe:
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        for picture in pictures:
-            _write_all(pipe.fileno(), memoryview(picture.tobytes()))
-
-
-def _write_all(descriptor: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _arguments(fifo: Path, wav: Path, video: Path, size: tuple[int, int], fps: int) -> list[str]:
-    """Two encoder threads and bit-exact muxing whatever the machine, so that the same talk has the same bytes."""
-    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}", "-r", str(fps), "-i", str(fifo)]
-    colour = ["-colorspace", "smpte170m", "-color_primaries", "smpte170m", "-color_trc", "smpte170m"]
-    picture = ["-c:v", "libx264", "-preset", "superfast", "-crf", "21", "-g", str(8 * fps), "-threads", "2", *colour]
-    sound = ["-c:a", "aac", "-b:a", "96k", "-ar", "44100"]
-    exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1"]
-    report = ["-v", "error", "-nostats", "-progress", "pipe:1"]
-    return ["ffmpeg", *report, *raw, "-i", str(wav), *picture, *sound, *exact, "-y", str(video)]
 
 
 # Truth

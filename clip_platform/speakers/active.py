@@ -1,43 +1,48 @@
-"""Who speaks: the face on display, and of several the one whose mouth moves with the voice. Arithmetic only."""
+"""Who speaks: the face on display, and of several the one whose mouth moves with the voice. Arithmetic only.
+
+Decided for every sample of the faces, so the speaker may change within a stretch of speech; see `evidence`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from statistics import fmean
+from itertools import pairwise
 
+import numpy as np
+
+from clip_platform.speakers.evidence import lead_of, likeliest, mouth_evidence
+from clip_platform.speakers.faces import Face, Presence, faces_by_shot, motion_of
 from clip_platform.speakers.turns import SpeakerTurn, SpeakerTurns
-from clip_platform.speech.acoustics import AcousticFeatures
+from clip_platform.speech.acoustics import FLOOR_DB, AcousticFeatures
 from clip_platform.speech.transcript import Transcript
 from clip_platform.timeline import Span
-from clip_platform.vision.tracks import FaceTrack, FaceTracks, Shots
+from clip_platform.vision.tracks import FaceTracks, Shots
 
 PAUSE_S = Fraction(3, 5)
 """A longer gap between words ends a stretch of speech."""
 ON_DISPLAY = 0.5
 """Share of a stretch in which a face must be seen to count as on display."""
-CONTEXT_S = 1
-"""Silence around a stretch shows how a mouth moves that does not speak."""
-LEAST_RANGE_DB = 6.0
-LEAST_CONTRAST = 0.15
-LEAST_MARGIN = 0.15
-LEAST_SAMPLES = 3
+LONGEST_PIECE_S = 10
+"""Who is on display is asked for each piece of a longer stretch."""
+LEAST_LEAD = 0.15
+LOUDNESS_SMOOTHED_S = 0.1
 
 
 def find_turns(transcript: Transcript, acoustics: AcousticFeatures, faces: FaceTracks, shots: Shots) -> SpeakerTurns:
-    """Stretches of speech, cut at changes of shot, each with its speaker as far as the picture tells.
+    """Stretches of speech, cut at changes of shot and of speaker, each with its speaker as far as the picture tells.
 
     One face: on screen, even where it only listens to somebody off screen: mouths are compared, never judged alone.
-    None: off screen. Several: the one whose mouth moves more while it is loud than while it is
-    quiet (`contrast`), if it leads the next one clearly; else unknown.
+    None: off screen. Several: the one whose mouth speaks (`evidence`), if it leads the others clearly; else unknown.
     """
-    by_shot: Mapping[int, list[FaceTrack]] = _by_shot(faces.tracks)
-    turns = []
-    for span in speech_stretches(transcript):
-        for index, part in _cut_at_shots(span, shots):
-            turns.append(_turn(part, by_shot.get(index, []), faces.sample_rate, acoustics))
+    spans = speech_stretches(transcript)
+    observed = _Observed(faces, shots, _loudness(spans, acoustics, faces), spans)
+    turns = [
+        turn for span in spans for index, part in _cut_at_shots(span, shots) for turn in observed.turns(index, part)
+    ]
     return SpeakerTurns(tuple(turns))
 
 
@@ -49,95 +54,193 @@ def speech_stretches(transcript: Transcript) -> tuple[Span, ...]:
             runs[-1] = Span(runs[-1].start, max(runs[-1].end, word.span.end))
         else:
             runs.append(word.span)
-    heard_only = [span for span in transcript.speech if not any(span.overlaps(run) for run in runs)]
+    ends = [run.end for run in runs]
+
+    def understood(heard: Span) -> bool:
+        after = bisect_right(ends, heard.start)
+        return after < len(runs) and runs[after].overlaps(heard)
+
+    heard_only = [heard for heard in transcript.speech if not understood(heard)]
     return tuple(sorted(span for span in (*runs, *heard_only) if span.duration_s > 0))
 
 
-def contrast(motion: Sequence[float], energy_db: Sequence[float]) -> float:
-    """How much more a mouth moves while it is loud, -1..1: the difference of the two means over their sum.
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """The faces of one shot, what each shows at `samples`, and who speaks: a row of `evidence` each, -1 for nobody."""
 
-    Loud and quiet are told apart in the middle of the energy's range; 0 when there is too little of either, or when the
-    range is below `LEAST_RANGE_DB`.
-    """
-    if not motion:
-        return 0.0
-    lowest, highest = _quantile(energy_db, 0.1), _quantile(energy_db, 0.9)
-    middle = (lowest + highest) / 2
-    loud = [value for value, energy in zip(motion, energy_db, strict=True) if energy >= middle]
-    quiet = [value for value, energy in zip(motion, energy_db, strict=True) if energy < middle]
-    if highest - lowest < LEAST_RANGE_DB or min(len(loud), len(quiet)) < LEAST_SAMPLES:
-        return 0.0
-    speaking, silent = fmean(loud), fmean(quiet)
-    return (speaking - silent) / (speaking + silent) if speaking + silent > 0 else 0.0
+    faces: Sequence[Face]
+    presence: Presence
+    samples: range
+    evidence: np.ndarray
+    path: np.ndarray
 
 
-def _turn(span: Span, tracks: Sequence[FaceTrack], rate: Fraction, acoustics: AcousticFeatures) -> SpeakerTurn:
-    seen = {track.track_id: _seen_share(track, span, rate) for track in tracks}
-    on_display = [track for track in tracks if seen[track.track_id] >= ON_DISPLAY]
-    if not on_display:
-        return SpeakerTurn(span, "off_screen", None, round(1.0 - max(seen.values(), default=0.0), 3))
-    if len(on_display) == 1:
-        only = on_display[0]
-        return SpeakerTurn(span, "on_screen", only.track_id, round(seen[only.track_id], 3))
-    return _loudest_mouth(span, on_display, rate, acoustics)
+class _Observed:
+    """Everything that is seen, shot by shot; what was asked for last is kept, as turns are made in order."""
+
+    def __init__(self, faces: FaceTracks, shots: Shots, loudness: np.ndarray, spans: Sequence[Span]) -> None:
+        self._rate = faces.sample_rate
+        self._shots = shots
+        self._loudness = loudness
+        self._spans = spans
+        self._span_ends = [span.end for span in spans]
+        self._by_shot: Mapping[int, Sequence[Face]] = faces_by_shot(faces)
+        self._last: tuple[int, _Shot] | None = None
+
+    def turns(self, shot_index: int, span: Span) -> list[SpeakerTurn]:
+        """Turns of a stretch of speech in one shot; neighbours with the same speaker are one."""
+        pieces = _pieces(span, self._loudness, self._rate)
+        return _joined(turn for piece in pieces for turn in self._piece(shot_index, piece))
+
+    def _piece(self, shot_index: int, span: Span) -> Iterable[SpeakerTurn]:
+        if shot_index not in self._by_shot:
+            return [SpeakerTurn(span, "off_screen", None, 1.0)]
+        shot = self._shot(shot_index)
+        seen = shot.presence.shares(span)
+        on_display = np.flatnonzero(seen >= ON_DISPLAY)
+        if len(on_display) == 0:
+            return [SpeakerTurn(span, "off_screen", None, round(1.0 - float(seen.max()), 3))]
+        if len(on_display) == 1:
+            return self._named(shot.faces[on_display[0]], span, float(seen.max()))
+        return self._by_mouths(shot, span)
+
+    def _named(self, face: Face, span: Span, confidence: float) -> Iterator[SpeakerTurn]:
+        """One turn for each track that a face was lost and found in."""
+        for part, track in face.parts(span, self._rate):
+            yield SpeakerTurn(part, "on_screen", track, round(min(1.0, confidence), 3))
+
+    def _by_mouths(self, shot: _Shot, span: Span) -> Iterator[SpeakerTurn]:
+        first, end = _sample_bounds(span, self._rate, shot.samples)
+        path = shot.path[first:end]
+        changes = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+        for begin, stop in pairwise(changes):
+            start_s = span.start if begin == 0 else self._between(shot, first + begin)
+            end_s = span.end if stop == len(path) else self._between(shot, first + stop)
+            part = Span(start_s, end_s).intersection(span)
+            if part is not None:
+                yield from self._spoken(shot, int(path[begin]), slice(first + begin, first + stop), part)
+
+    def _between(self, shot: _Shot, offset: int) -> Fraction:
+        """The moment between a sample of a shot and the one before it: its motion is what happened in between."""
+        return (shot.samples.start + offset - Fraction(1, 2)) / self._rate
+
+    def _spoken(self, shot: _Shot, row: int, samples: slice, span: Span) -> Iterator[SpeakerTurn]:
+        evidence = shot.evidence[:, samples]
+        lead = lead_of(evidence, row) if row >= 0 else 0.0
+        if lead >= LEAST_LEAD:
+            yield from self._named(shot.faces[row], span, 1.0 - 0.5 * math.exp(-2 * lead))
+        else:
+            yield SpeakerTurn(span, "unknown", None, round(min(1.0, 1.0 - max(lead, 0.0)), 3))
+
+    def _shot(self, index: int) -> _Shot:
+        if self._last is None or self._last[0] != index:
+            self._last = (index, self._watched(index))
+        return self._last[1]
+
+    def _watched(self, index: int) -> _Shot:
+        faces = self._by_shot[index]
+        tracks = [track for face in faces for track in face.tracks]
+        first = min(track.first_sample for track in tracks)
+        samples = range(first, max(track.first_sample + len(track.boxes) for track in tracks))
+        evidence = mouth_evidence(motion_of(faces, samples), float(self._rate))
+        loudness = np.zeros(len(samples))
+        known = self._loudness[samples.start : samples.stop]
+        loudness[: len(known)] = known
+        spoken = self._spoken_at(samples)
+        path = np.full(len(samples), -1, np.int64)
+        path[spoken] = likeliest(evidence[:, spoken], loudness[spoken])
+        return _Shot(faces, Presence(faces, self._rate), samples, evidence, path)
+
+    def _spoken_at(self, samples: range) -> np.ndarray:
+        """Which samples lie in speech: bool, shape (samples,)."""
+        spoken = np.zeros(len(samples), bool)
+        low, high = samples.start / self._rate, samples.stop / self._rate
+        for span in self._spans[bisect_right(self._span_ends, low) :]:
+            if span.start >= high:
+                break
+            first, end = _sample_bounds(span, self._rate, samples)
+            spoken[first:end] = True
+        return spoken
 
 
-def _loudest_mouth(span: Span, tracks: Sequence[FaceTrack], rate: Fraction, acoustics: AcousticFeatures) -> SpeakerTurn:
-    scores = sorted(((_contrast_of(track, span, rate, acoustics), -track.track_id) for track in tracks), reverse=True)
-    (best, negative_id), (second, _) = scores[0], scores[1]
-    margin = best - max(second, 0.0)
-    if best >= LEAST_CONTRAST and margin >= LEAST_MARGIN:
-        return SpeakerTurn(span, "on_screen", -negative_id, round(min(1.0, 0.5 + margin), 3))
-    return SpeakerTurn(span, "unknown", None, round(min(1.0, max(0.0, 1.0 - max(margin, 0.0))), 3))
+def _joined(turns: Iterable[SpeakerTurn]) -> list[SpeakerTurn]:
+    """Neighbours with the same speaker made one; their confidence is the mean over their time."""
+    joined: list[SpeakerTurn] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        if (
+            last is None
+            or (last.status, last.track_id) != (turn.status, turn.track_id)
+            or last.span.end != turn.span.start
+        ):
+            joined.append(turn)
+            continue
+        share = float(turn.span.duration_s / (turn.span.end - last.span.start))
+        confidence = round(last.confidence * (1 - share) + turn.confidence * share, 3)
+        joined[-1] = replace(last, span=Span(last.span.start, turn.span.end), confidence=confidence)
+    return joined
 
 
-def _contrast_of(track: FaceTrack, span: Span, rate: Fraction, acoustics: AcousticFeatures) -> float:
-    wide = Span(max(Fraction(0), span.start - CONTEXT_S), span.end + CONTEXT_S)
-    # The first sample of a track has no motion to tell, only a zero.
-    samples = [sample for sample in _samples_in(track, wide, rate) if sample > track.first_sample]
-    motion = [track.mouth_motion[sample - track.first_sample] for sample in samples]
-    return contrast(motion, _energy_at(samples, rate, acoustics))
+def _pieces(span: Span, loudness: np.ndarray, rate: Fraction) -> Iterator[Span]:
+    """A long stretch cut at its quietest samples into pieces of half of `LONGEST_PIECE_S` to all of it."""
+    start = span.start
+    while span.end - start > LONGEST_PIECE_S:
+        first = math.ceil((start + Fraction(LONGEST_PIECE_S, 2)) * rate)
+        last = min(math.floor((start + LONGEST_PIECE_S) * rate), math.floor(span.end * rate))
+        quiet = loudness[first : last + 1]
+        cut = (first + int(quiet.argmin()) if len(quiet) else last) / rate
+        yield Span(start, cut)
+        start = cut
+    yield Span(start, span.end)
 
 
-def _energy_at(samples: Iterable[int], rate: Fraction, acoustics: AcousticFeatures) -> list[float]:
-    energy = acoustics.columns["energy_db"]
-    if len(energy) == 0:
-        return [0.0 for _ in samples]
-    return [energy[min(math.floor(sample / rate / acoustics.window_s), len(energy) - 1)] for sample in samples]
+def _loudness(spans: Sequence[Span], acoustics: AcousticFeatures, faces: FaceTracks) -> np.ndarray:
+    """How loud it is at each sample of the faces, as a share of the range of speech: 0 at its 10th percentile, 1 at two
+    thirds of the way to its 90th."""
+    level, step_s = _level(acoustics)
+    count = max(faces.sample_count, 1 + max((t.first_sample + len(t.boxes) for t in faces.tracks), default=0))
+    times = np.arange(count) / float(faces.sample_rate)
+    if len(level) == 0:
+        return np.zeros(count)
+    width = max(1, round(2 * LOUDNESS_SMOOTHED_S / step_s))
+    smooth = np.convolve(np.pad(level, width, mode="edge"), np.full(width, 1 / width), "same")[width:-width]
+    at_samples = np.interp(times, (np.arange(len(level)) + 0.5) * step_s, smooth)
+    spoken = np.zeros(count, bool)
+    for span in spans:
+        spoken[math.ceil(span.start * faces.sample_rate) : math.ceil(span.end * faces.sample_rate)] = True
+    if not spoken.any():
+        return np.zeros(count)
+    low, high = np.percentile(at_samples[spoken], [10, 90])
+    return np.clip(1.5 * (at_samples - low) / max(high - low, 1.0), 0.0, 1.0)
 
 
-def _seen_share(track: FaceTrack, span: Span, rate: Fraction) -> float:
-    """Share of the span in which the track has a box, 0..1; a sample stands for half its period to either side."""
-    half = 1 / rate / 2
-    first, last = track.first_sample / rate, (track.first_sample + len(track.boxes) - 1) / rate
-    shared = Span(first - half, last + half).intersection(span)
-    return float(shared.duration_s / span.duration_s) if shared else 0.0
+def _level(acoustics: AcousticFeatures) -> tuple[np.ndarray, float]:
+    """The level of the voice in dB and the seconds from one value to the next."""
+    if "speech_band_db" in acoustics.frames:
+        level, step_s = acoustics.frames["speech_band_db"], acoustics.frame_s
+    else:
+        level, step_s = acoustics.columns["energy_db"], acoustics.window_s
+    return np.nan_to_num(np.asarray(level, float), nan=FLOOR_DB), float(step_s)
 
 
-def _samples_in(track: FaceTrack, span: Span, rate: Fraction) -> range:
-    first = max(track.first_sample, math.ceil(span.start * rate))
-    return range(first, min(track.first_sample + len(track.boxes), math.ceil(span.end * rate)))
-
-
-def _by_shot(tracks: Iterable[FaceTrack]) -> dict[int, list[FaceTrack]]:
-    found: dict[int, list[FaceTrack]] = defaultdict(list)
-    for track in tracks:
-        found[track.shot_index].append(track)
-    return dict(found)
+def _sample_bounds(span: Span, rate: Fraction, samples: range) -> tuple[int, int]:
+    """First sample of a span and the one after its last, counted from the beginning of `samples`."""
+    first, end = math.ceil(span.start * rate), math.ceil(span.end * rate)
+    return min(max(first - samples.start, 0), len(samples)), min(max(end - samples.start, 0), len(samples))
 
 
 def _cut_at_shots(span: Span, shots: Shots) -> list[tuple[int, Span]]:
     """Parts of the span with the index of the shot on display; what lies beyond the last shot counts to it."""
+    ends = [shot.span.end for shot in shots.shots]
     parts = []
-    for index, shot in enumerate(shots.shots):
-        end = max(shot.span.end, span.end) if index == len(shots.shots) - 1 else shot.span.end
-        start = min(shot.span.start, end)
-        part = Span(start, end).intersection(span)
+    for index in range(bisect_right(ends, span.start), len(ends)):
+        shot = shots.shots[index].span
+        if shot.start >= span.end:
+            break
+        part = shot.intersection(span)
         if part is not None:
             parts.append((index, part))
+    covered = parts[-1][1].end if parts else span.start
+    if ends and ends[-1] < span.end:
+        parts.append((len(ends) - 1, Span(covered, span.end)))
     return parts
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from clip_platform.speakers.active import contrast, find_turns, speech_stretches
+from clip_platform.speakers.active import find_turns, speech_stretches
 from clip_platform.speech.acoustics import COLUMNS, AcousticFeatures
 from clip_platform.speech.transcript import EngineIdentity, Transcript, Word
 from clip_platform.timeline import Span
@@ -34,14 +34,22 @@ def voice(duration_s: int, *loud: tuple[float, float]) -> AcousticFeatures:
     return AcousticFeatures(WINDOW_S, columns)
 
 
-def face(track_id: int, start_s: int, end_s: int, *moving: tuple[float, float], shot: int = 0) -> FaceTrack:
+def syllables(start_s: float, end_s: float) -> list[tuple[float, float]]:
+    """A mouth that moves four fifths of the time."""
+    starts = [start_s + 0.5 * number for number in range(round((end_s - start_s) / 0.5))]
+    return [(start, min(start + 0.4, end_s)) for start in starts]
+
+
+def face(
+    track_id: int, start_s: int, end_s: int, *moving: tuple[float, float], shot: int = 0, place: float = 100.0
+) -> FaceTrack:
     """A face whose mouth moves in the given stretches and hardly moves between."""
     first, count = start_s * 15, (end_s - start_s) * 15
     motion = [
         6.0 if any(start <= (first + i) / 15 < end for start, end in moving) else 1.0 + 0.1 * (i % 3)
         for i in range(count)
     ]
-    boxes = (Box(100.0, 100.0, 80.0, 90.0),) * count
+    boxes = (Box(place, 100.0, 80.0, 90.0),) * count
     return FaceTrack(track_id, shot, first, boxes, "t" * count, tuple(motion))
 
 
@@ -134,10 +142,65 @@ def test_turns_do_not_overlap_and_stay_in_order():
     assert all(one.span.end <= other.span.start for one, other in pairwise(turns))
 
 
-def test_contrast_is_between_minus_one_and_one_and_needs_silence_to_compare_with():
-    loud, quiet = [-20.0] * 10, [-60.0] * 10
+def test_the_speaker_changes_within_a_stretch_of_speech():
+    tracks = faces(face(0, 0, 10, *syllables(1.0, 4.0)), face(1, 0, 10, *syllables(4.2, 8.0)))
 
-    assert contrast([6.0] * 10 + [0.0] * 10, loud + quiet) == 1.0
-    assert contrast([0.0] * 10 + [6.0] * 10, loud + quiet) == -1.0
-    assert contrast([6.0] * 20, loud + loud) == 0.0
-    assert contrast([], []) == 0.0
+    turns = find_turns(transcript((1.0, 8.0)), voice(10, (1, 4.0), (4.2, 8)), tracks, shots(0)).turns
+
+    assert [(turn.status, turn.track_id) for turn in turns] == [("on_screen", 0), ("on_screen", 1)]
+    assert turns[0].span.end == turns[1].span.start
+    assert 3.8 < turns[0].span.end < 4.4
+
+
+def test_a_nod_of_the_listener_is_no_turn():
+    tracks = faces(face(0, 0, 10, *syllables(1.0, 8.0)), face(1, 0, 10, (4.0, 4.3)))
+
+    turns = find_turns(transcript((1.0, 8.0)), voice(10, (1, 8)), tracks, shots(0)).turns
+
+    assert [(turn.status, turn.track_id) for turn in turns] == [("on_screen", 0)]
+
+
+def test_a_voice_from_elsewhere_between_two_listeners_is_unknown():
+    tracks = faces(face(0, 0, 10, *syllables(1.0, 4.0)), face(1, 0, 10))
+
+    turns = find_turns(transcript((1.0, 8.0)), voice(10, (1, 8)), tracks, shots(0)).turns
+
+    assert [(turn.status, turn.track_id) for turn in turns] == [("on_screen", 0), ("unknown", None)]
+
+
+def test_a_face_that_leaves_and_returns_is_one_speaker_with_two_tracks():
+    tracks = faces(face(0, 0, 4, *syllables(1, 4)), face(1, 5, 10, *syllables(5, 9)), face(2, 0, 10, place=400.0))
+
+    turns = find_turns(transcript((1.0, 9.0)), voice(10, (1, 9)), tracks, shots(0)).turns
+
+    assert [turn.track_id for turn in turns if turn.status == "on_screen"] == [0, 1]
+    assert float(sum(turn.span.duration_s for turn in turns if turn.status == "on_screen")) > 6.5
+
+
+def test_of_thirty_faces_the_one_that_speaks_is_found():
+    crowd = [face(number, 0, 10, place=40.0 * number) for number in range(30) if number != 17]
+
+    turns = find_turns(
+        transcript((1.0, 8.0)),
+        voice(10, (1, 8)),
+        faces(*crowd, face(17, 0, 10, *syllables(1, 8), place=680.0)),
+        shots(0),
+    ).turns
+
+    assert [(turn.status, turn.track_id) for turn in turns] == [("on_screen", 17)]
+
+
+def test_a_talk_without_a_pause_is_one_turn_of_the_one_who_talks():
+    tracks = faces(face(0, 0, 600, *syllables(0, 600)), face(1, 0, 600, place=400.0))
+
+    turns = find_turns(transcript((0.0, 600.0)), voice(600, (0, 600)), tracks, shots(0, end_s=600)).turns
+
+    assert [(turn.status, turn.track_id) for turn in turns] == [("on_screen", 0)]
+
+
+def test_speech_without_any_sound_level_still_has_turns():
+    turns = find_turns(
+        transcript((1.0, 8.0)), voice(0), faces(face(0, 0, 10, *syllables(1, 8)), face(1, 0, 10)), shots(0)
+    )
+
+    assert [(turn.status, turn.track_id) for turn in turns.turns] == [("on_screen", 0)]
