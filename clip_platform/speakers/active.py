@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from clip_platform.speakers.evidence import lead_of, likeliest, mouth_evidence
+from clip_platform.speakers.evidence import REST_S, lead_of, likeliest, mouth_evidence
 from clip_platform.speakers.faces import Face, Presence, faces_by_shot, motion_of
 from clip_platform.speakers.turns import SpeakerTurn, SpeakerTurns
 from clip_platform.speech.acoustics import FLOOR_DB, AcousticFeatures
@@ -28,6 +28,8 @@ ON_DISPLAY = 0.5
 """Share of a stretch in which a face must be seen to count as on display."""
 LONGEST_PIECE_S = 10
 """Who is on display is asked for each piece of a longer stretch."""
+SCENE_S, CONTEXT_S = 120, REST_S
+"""Of a shot that is looked at together, and of what is looked at before and after it."""
 LEAST_LEAD = 0.15
 LOUDNESS_SMOOTHED_S = 0.1
 
@@ -65,8 +67,9 @@ def speech_stretches(transcript: Transcript) -> tuple[Span, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shot:
-    """The faces of one shot, what each shows at `samples`, and who speaks: a row of `evidence` each, -1 for nobody."""
+class _Scene:
+    """The faces of a stretch of one shot, what each shows at `samples`, and who speaks at each: a row of `evidence`,
+    -1 for nobody of them."""
 
     faces: Sequence[Face]
     presence: Presence
@@ -76,7 +79,8 @@ class _Shot:
 
 
 class _Observed:
-    """Everything that is seen, shot by shot; what was asked for last is kept, as turns are made in order."""
+    """Everything that is seen, by scenes of `SCENE_S`, so that memory stays bounded however long a shot is and however
+    many people are in it; the scene that was asked for last is kept, as turns are made in order."""
 
     def __init__(self, faces: FaceTracks, shots: Shots, loudness: np.ndarray, spans: Sequence[Span]) -> None:
         self._rate = faces.sample_rate
@@ -85,7 +89,7 @@ class _Observed:
         self._spans = spans
         self._span_ends = [span.end for span in spans]
         self._by_shot: Mapping[int, Sequence[Face]] = faces_by_shot(faces)
-        self._last: tuple[int, _Shot] | None = None
+        self._last: tuple[tuple[int, int], _Scene | None] | None = None
 
     def turns(self, shot_index: int, span: Span) -> list[SpeakerTurn]:
         """Turns of a stretch of speech in one shot; neighbours with the same speaker are one."""
@@ -93,55 +97,60 @@ class _Observed:
         return _joined(turn for piece in pieces for turn in self._piece(shot_index, piece))
 
     def _piece(self, shot_index: int, span: Span) -> Iterable[SpeakerTurn]:
-        if shot_index not in self._by_shot:
+        scene = self._scene(shot_index, int(span.start // SCENE_S))
+        if scene is None:
             return [SpeakerTurn(span, "off_screen", None, 1.0)]
-        shot = self._shot(shot_index)
-        seen = shot.presence.shares(span)
+        seen = scene.presence.shares(span)
         on_display = np.flatnonzero(seen >= ON_DISPLAY)
         if len(on_display) == 0:
             return [SpeakerTurn(span, "off_screen", None, round(1.0 - float(seen.max()), 3))]
         if len(on_display) == 1:
-            return self._named(shot.faces[on_display[0]], span, float(seen.max()))
-        return self._by_mouths(shot, span)
+            return self._named(scene.faces[on_display[0]], span, float(seen.max()))
+        return self._by_mouths(scene, span)
 
     def _named(self, face: Face, span: Span, confidence: float) -> Iterator[SpeakerTurn]:
         """One turn for each track that a face was lost and found in."""
         for part, track in face.parts(span, self._rate):
             yield SpeakerTurn(part, "on_screen", track, round(min(1.0, confidence), 3))
 
-    def _by_mouths(self, shot: _Shot, span: Span) -> Iterator[SpeakerTurn]:
-        first, end = _sample_bounds(span, self._rate, shot.samples)
-        path = shot.path[first:end]
+    def _by_mouths(self, scene: _Scene, span: Span) -> Iterator[SpeakerTurn]:
+        first, end = _sample_bounds(span, self._rate, scene.samples)
+        path = scene.path[first:end]
         changes = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
         for begin, stop in pairwise(changes):
-            start_s = span.start if begin == 0 else self._between(shot, first + begin)
-            end_s = span.end if stop == len(path) else self._between(shot, first + stop)
+            start_s = span.start if begin == 0 else self._between(scene, first + begin)
+            end_s = span.end if stop == len(path) else self._between(scene, first + stop)
             part = Span(start_s, end_s).intersection(span)
             if part is not None:
-                yield from self._spoken(shot, int(path[begin]), slice(first + begin, first + stop), part)
+                yield from self._spoken(scene, int(path[begin]), slice(first + begin, first + stop), part)
 
-    def _between(self, shot: _Shot, offset: int) -> Fraction:
+    def _between(self, scene: _Scene, offset: int) -> Fraction:
         """The moment between a sample of a shot and the one before it: its motion is what happened in between."""
-        return (shot.samples.start + offset - Fraction(1, 2)) / self._rate
+        return (scene.samples.start + offset - Fraction(1, 2)) / self._rate
 
-    def _spoken(self, shot: _Shot, row: int, samples: slice, span: Span) -> Iterator[SpeakerTurn]:
-        evidence = shot.evidence[:, samples]
+    def _spoken(self, scene: _Scene, row: int, samples: slice, span: Span) -> Iterator[SpeakerTurn]:
+        evidence = scene.evidence[:, samples]
         lead = lead_of(evidence, row) if row >= 0 else 0.0
         if lead >= LEAST_LEAD:
-            yield from self._named(shot.faces[row], span, 1.0 - 0.5 * math.exp(-2 * lead))
+            yield from self._named(scene.faces[row], span, 1.0 - 0.5 * math.exp(-2 * lead))
         else:
             yield SpeakerTurn(span, "unknown", None, round(min(1.0, 1.0 - max(lead, 0.0)), 3))
 
-    def _shot(self, index: int) -> _Shot:
-        if self._last is None or self._last[0] != index:
-            self._last = (index, self._watched(index))
+    def _scene(self, shot_index: int, number: int) -> _Scene | None:
+        """What is seen of a shot around `number * SCENE_S`; None where it shows no face."""
+        if self._last is None or self._last[0] != (shot_index, number):
+            self._last = ((shot_index, number), self._watched(shot_index, number))
         return self._last[1]
 
-    def _watched(self, index: int) -> _Shot:
-        faces = self._by_shot[index]
-        tracks = [track for face in faces for track in face.tracks]
-        first = min(track.first_sample for track in tracks)
-        samples = range(first, max(track.first_sample + len(track.boxes) for track in tracks))
+    def _watched(self, shot_index: int, number: int) -> _Scene | None:
+        low = math.floor((number * SCENE_S - CONTEXT_S) * self._rate)
+        high = math.ceil(((number + 1) * SCENE_S + LONGEST_PIECE_S + CONTEXT_S) * self._rate)
+        in_shot = self._by_shot.get(shot_index, [])
+        faces = [face for face in in_shot if face.samples.start < high and low < face.samples.stop]
+        if not faces:
+            return None
+        first = max(low, min(face.samples.start for face in faces))
+        samples = range(first, min(high, max(face.samples.stop for face in faces)))
         evidence = mouth_evidence(motion_of(faces, samples), float(self._rate))
         loudness = np.zeros(len(samples))
         known = self._loudness[samples.start : samples.stop]
@@ -149,7 +158,7 @@ class _Observed:
         spoken = self._spoken_at(samples)
         path = np.full(len(samples), -1, np.int64)
         path[spoken] = likeliest(evidence[:, spoken], loudness[spoken])
-        return _Shot(faces, Presence(faces, self._rate), samples, evidence, path)
+        return _Scene(faces, Presence(faces, self._rate), samples, evidence, path)
 
     def _spoken_at(self, samples: range) -> np.ndarray:
         """Which samples lie in speech: bool, shape (samples,)."""

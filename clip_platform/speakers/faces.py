@@ -25,6 +25,12 @@ class Face:
 
     tracks: tuple[FaceTrack, ...]
 
+    @property
+    def samples(self) -> range:
+        """From the first to the last sample with a box."""
+        last = self.tracks[-1]
+        return range(self.tracks[0].first_sample, last.first_sample + len(last.boxes))
+
     def parts(self, span: Span, rate: Fraction) -> Iterator[tuple[Span, int]]:
         """The span cut between the tracks, in the middle of the time in which the face was lost, with their ids."""
         number = max(
