@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 from clip_platform.evaluation import measures
 from clip_platform.evaluation.lines import Line
@@ -16,6 +17,7 @@ from clip_platform.vision.tracks import Box
 
 CUT_TOLERANCE_S = 0.1
 CAPTION_TOLERANCE_S = 0.1
+_SPEAKER_CHANGE_S = 0.5
 _CAPTIONED_SHARE = 0.95
 _TALK = "sample talk"
 _speech, _vision, _speakers, _rendering, _selection = (
@@ -81,13 +83,20 @@ def _framing_lines(truth: Truth, plans: Sequence[ClipPlan]) -> Iterator[Line]:
     detail = f"of {framing.frames} speech frames with one person on display"
     yield _rendering("speaker's face in the crop", 100 * framing.inside_share, "at least", 95.0, "%", detail)
     yield _rendering("its centre in the middle 40 %", 100 * framing.centred_share, "at least", 90.0, "%", detail)
-    jumps = [
-        (rank, at) for rank, frames in shown.items() for at in measures.crop_jumps(frames, truth.cuts_s, truth.width_px)
-    ]
+    cuts_s = [*truth.cuts_s, *(at for plan in plans for at in _cuts_to_speakers_s(truth, plan))]
+    jumps = [(rank, at) for rank, frames in shown.items() for at in measures.crop_jumps(frames, cuts_s, truth.width_px)]
     where = ", ".join(f"clip {rank} at {at:.2f} s" for rank, at in jumps[:6])
     yield _rendering("crop jumps that are no cut", len(jumps), "at most", 0.0, "", where)
     slides = 100 * measures.fitted_share(truth, every)
     yield _rendering("slides shown whole", slides, "at least", 100.0, "%", "of their frames")
+
+
+def _cuts_to_speakers_s(truth: Truth, plan: ClipPlan) -> list[float]:
+    """Source times at which a clip cuts from one speaker to the other where the speaker truly changes; a cut anywhere
+    else is a jump."""
+    changes = [after.start_s for before, after in pairwise(truth.segments) if before.speaker != after.speaker]
+    starts = [float(plan.grid.source_time_of(run.first_frame)) for run in plan.framing.runs]
+    return [at for at in starts if any(abs(at - change) <= _SPEAKER_CHANGE_S for change in changes)]
 
 
 def shown_frames(plan: ClipPlan) -> list[ShownFrame]:

@@ -1,7 +1,7 @@
 """Which part of the picture a clip shows, frame by frame. Decides; touches no file.
 
-Each shot gets one layout: `crop`, a window of the wanted shape that follows a face, or `fit`, the whole picture. The
-window never jumps within a shot.
+Each shot gets one layout: `crop`, a window of the wanted shape that follows a face, or `fit`, the whole picture. Within
+a shot the window never jumps but from one speaker to another.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from clip_platform.rendering.camera import Axis, window_starts
 from clip_platform.rendering.clips import LayoutRun
 from clip_platform.rendering.grid import FrameGrid
-from clip_platform.rendering.subjects import Outline, Person, choose, fits, outline_of, people_in
+from clip_platform.rendering.subjects import Choice, Outline, Person, choose, fits, outline_of, people_in
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.timeline import Span
 from clip_platform.vision.tracks import FaceTracks, Shots
@@ -97,7 +97,8 @@ def frame_clip(grid: FrameGrid, picture: Picture, shots: Shots, faces: FaceTrack
         reason = "the source already has this shape"
         return Framing(picture, (FramedRun(0, grid.frames, "crop", whole, reason, None),))
     pieces = _without_flashes(_pieces(grid, shots), grid.rate)
-    return Framing(picture, tuple(_framed(piece, grid, picture, shots, faces, turns) for piece in pieces))
+    runs = (run for piece in pieces for run in _framed(piece, grid, picture, shots, faces, turns))
+    return Framing(picture, tuple(runs))
 
 
 def _even(value: Fraction) -> int:
@@ -144,23 +145,36 @@ def _without_flashes(pieces: list[_Piece], rate: Fraction) -> list[_Piece]:
 
 def _framed(
     piece: _Piece, grid: FrameGrid, picture: Picture, shots: Shots, faces: FaceTracks, turns: SpeakerTurns
-) -> FramedRun:
-    import numpy as np
-
-    def fitted(reason: str, second_best: str | None) -> FramedRun:
-        return FramedRun(piece.first_frame, piece.end_frame, "fit", (), reason, second_best)
-
+) -> list[FramedRun]:
     shot = shots.shots[piece.shot_index]
     if shot.is_graphic:
-        return fitted(f"a {shot.kind} is shown whole", None)
+        return [FramedRun(piece.first_frame, piece.end_frame, "fit", (), f"a {shot.kind} is shown whole", None)]
     visible = piece.span(grid).intersection(shot.span) or piece.span(grid)
-    times = np.array([float(grid.source_time_of(frame)) for frame in range(piece.first_frame, piece.end_frame)])
+    times = _times(grid, piece.first_frame, piece.end_frame)
     people = people_in(faces, piece.shot_index, visible)
-    choice = choose(people, turns, visible, bool(people) and _fit_together(people, faces, times, picture))
+    choices = choose(people, turns, visible, bool(people) and _fit_together(people, faces, times, picture))
+    # A choice begins with the frame on display when it starts; the first and the last one reach to the piece's ends.
+    cuts = [min(max(grid.nearest_frame(span.start), piece.first_frame), piece.end_frame) for span, _ in choices[1:]]
+    bounds = itertools.pairwise([piece.first_frame, *cuts, piece.end_frame])
+    runs = zip(bounds, choices, strict=True)
+    return [_run(*frames, choice, grid, picture, faces) for frames, (_, choice) in runs if frames[0] < frames[1]]
+
+
+def _run(
+    first_frame: int, end_frame: int, choice: Choice, grid: FrameGrid, picture: Picture, faces: FaceTracks
+) -> FramedRun:
     if not choice.people:
-        return fitted(choice.reason, choice.second_best)
-    corners = _corners(outline_of(choice.people, faces, times), picture, grid.rate)
-    return FramedRun(piece.first_frame, piece.end_frame, "crop", corners, choice.reason, choice.second_best)
+        return FramedRun(first_frame, end_frame, "fit", (), choice.reason, choice.second_best)
+    outline = outline_of(choice.people, faces, _times(grid, first_frame, end_frame))
+    corners = _corners(outline, picture, grid.rate)
+    return FramedRun(first_frame, end_frame, "crop", corners, choice.reason, choice.second_best)
+
+
+def _times(grid: FrameGrid, first_frame: int, end_frame: int) -> np.ndarray:
+    """Source times of frames in seconds: float64, shape (frames,)."""
+    import numpy as np
+
+    return np.array([float(grid.source_time_of(frame)) for frame in range(first_frame, end_frame)])
 
 
 def _fit_together(people: Sequence[Person], faces: FaceTracks, times: np.ndarray, picture: Picture) -> bool:

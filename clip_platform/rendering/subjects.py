@@ -1,14 +1,18 @@
 """Whom one shot is about: people out of face tracks, and which of them the crop follows. No pixels, no paths.
 
-One choice a shot: the crop must not jump within a shot, and a pan from one speaker to the other shows neither for a
-while, so people who talk in turn inside one shot are shown together or in the whole picture.
+People who talk in turn inside one shot and do not fit one crop are shown one after the other, with a cut in between as
+an editor with several cameras makes it: a pan would show neither for a while. Nobody is shown for less than
+`SHORTEST_SHOWN_S`, so a short answer does not pull the picture away; while it is unknown for longer than that who
+speaks, the whole picture is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from clip_platform.speakers.turns import SpeakerTurns
@@ -23,9 +27,9 @@ _SEEN_SHARE = 0.35
 _BYSTANDER_HEIGHT = 0.4
 """Faces smaller than this share of the largest are bystanders."""
 _DOMINANT_HEIGHT = 1.7
-_MAIN_SPEAKER_SHARE = 0.85
 _ATTRIBUTED_SHARE = 0.5
 _ROOM_SHARE = 0.96
+SHORTEST_SHOWN_S = Fraction(1)
 _SMOOTHED_SAMPLES = 5
 
 
@@ -86,20 +90,23 @@ def people_in(faces: FaceTracks, shot_index: int, span: Span) -> tuple[Person, .
     return tuple(sorted(people, key=lambda person: (-seen[person], min(person.track_ids))))
 
 
-def choose(people: Sequence[Person], turns: SpeakerTurns, span: Span, fits_together: bool) -> Choice:
-    """Whom to follow through `span`; `fits_together` tells whether one crop holds all of them in every frame."""
+def choose(
+    people: Sequence[Person], turns: SpeakerTurns, span: Span, fits_together: bool
+) -> tuple[tuple[Span, Choice], ...]:
+    """Whom to follow through `span`, in parts that cover it in order; `fits_together` tells whether one crop holds all
+    of them in every frame."""
     if not people:
-        return Choice((), "no face to follow", "no face was found, so the whole picture is shown")
+        nobody = Choice((), "no face to follow", "no face was found, so the whole picture is shown")
+        return ((span, nobody),)
     if len(people) == 1:
-        return Choice((people[0],), "follows the one face")
+        return ((span, Choice((people[0],), "follows the one face")),)
     if fits_together:
-        return Choice(tuple(people), f"keeps all {len(people)} faces in the crop")
-    speech = _speech_of(people, turns, span)
-    attributed = sum(speech.values(), Fraction(0))
-    heard = total_s(part for turn in turns.turns if (part := turn.span.intersection(span)))
-    if attributed and attributed >= _ATTRIBUTED_SHARE * heard:
-        return _by_speech(speech, attributed)
-    return _by_size(people)
+        return ((span, Choice(tuple(people), f"keeps all {len(people)} faces in the crop")),)
+    heard = list(_spoken(people, turns, span))
+    attributed = total_s(part for part, person in heard if person is not None)
+    if attributed and attributed >= _ATTRIBUTED_SHARE * total_s(part for part, _ in heard):
+        return tuple((part, _following(person)) for part, person in _calm(heard, span))
+    return ((span, _by_size(people)),)
 
 
 def outline_of(people: Sequence[Person], faces: FaceTracks, times: np.ndarray) -> Outline:
@@ -165,21 +172,37 @@ def _continues(faces: FaceTracks, before: FaceTrack, after: FaceTrack) -> bool:
     return distance <= width * (1.0 + min(gap_s, 2.0))
 
 
-def _speech_of(people: Sequence[Person], turns: SpeakerTurns, span: Span) -> dict[Person, Fraction]:
-    speech = dict.fromkeys(people, Fraction(0))
-    for turn in turns.turns:
+def _spoken(people: Sequence[Person], turns: SpeakerTurns, span: Span) -> Iterator[tuple[Span, Person | None]]:
+    """The speech of the span with its speaker; None where that is nobody of these people, or unknown."""
+    for turn in turns.turns[bisect_right(turns.turns, span.start, key=lambda turn: turn.span.end) :]:
         part = turn.span.intersection(span)
-        speaker = next((person for person in people if turn.track_id in person.track_ids), None)
-        if part is not None and speaker is not None and turn.status == "on_screen":
-            speech[speaker] += part.duration_s
-    return speech
+        if part is None:
+            return
+        speaks = next((person for person in people if turn.track_id in person.track_ids), None)
+        yield part, speaks if turn.status == "on_screen" else None
 
 
-def _by_speech(speech: dict[Person, Fraction], attributed: Fraction) -> Choice:
-    speaker = max(speech, key=lambda person: speech[person])
-    if speech[speaker] >= _MAIN_SPEAKER_SHARE * attributed:
-        return Choice((speaker,), "follows the speaker")
-    return Choice((), f"{len(speech)} people talk in turn and do not fit one crop, so all are shown")
+def _calm(heard: Sequence[tuple[Span, Person | None]], span: Span) -> list[tuple[Span, Person | None]]:
+    """Parts of the span with whom to show: each from its first word to the next one's. What is too short goes to the
+    part before it, at the very beginning to the one after."""
+    by_speaker = [list(group) for _, group in groupby(heard, key=lambda spoken: spoken[1])]
+    starts = [span.start, *(group[0][0].start for group in by_speaker[1:])]
+    parts: list[tuple[Span, Person | None]] = []
+    for start, end, group in zip(starts, [*starts[1:], span.end], by_speaker, strict=True):
+        person = group[0][1]
+        if parts and (parts[-1][1] == person or end - start < SHORTEST_SHOWN_S):
+            parts[-1] = (Span(parts[-1][0].start, end), parts[-1][1])
+        elif parts and parts[-1][0].duration_s < SHORTEST_SHOWN_S:
+            parts[-1] = (Span(parts[-1][0].start, end), person)
+        else:
+            parts.append((Span(start, end), person))
+    return parts
+
+
+def _following(person: Person | None) -> Choice:
+    if person is not None:
+        return Choice((person,), "follows the speaker")
+    return Choice((), "who speaks is unknown for a while", "who speaks is unknown for a while, so all are shown")
 
 
 def _by_size(people: Sequence[Person]) -> Choice:

@@ -15,7 +15,7 @@ from clip_platform.rendering.render import RenderedFiles, render_clip
 from clip_platform.resources.stage_run import MadeFrom, StageRun
 from clip_platform.storage import artifacts
 
-RENDERING_VERSION = "2"
+RENDERING_VERSION = "3"
 """Changes whenever the same plan may give other pixels or sound."""
 
 

@@ -142,11 +142,44 @@ def test_the_one_who_speaks_is_followed():
     assert set(lefts(framing)) == {1500 - 304}
 
 
-def test_two_who_talk_in_turn_are_shown_whole_without_a_jump():
-    framing = frame_clip(grid(10), FULL_HD, shots(0, 10), two_shot(400, 1500), turns((0, 5, 1), (5, 9, 2)))
+def test_of_two_who_talk_in_turn_each_is_shown_with_a_cut_between():
+    framing = frame_clip(grid(10), FULL_HD, shots(0, 10), two_shot(400, 1500), turns((0, 5, 1), (5.2, 9, 2)))
 
-    assert [run.layout for run in framing.runs] == ["fit"]
+    assert [(run.layout, run.first_frame, run.end_frame) for run in framing.runs] == [
+        ("crop", 0, 156),
+        ("crop", 156, 300),
+    ]
+    assert [{corner[0] for corner in run.corners} for run in framing.runs] == [{400 - 304}, {1500 - 304}]
     assert framing.fallbacks == ()
+
+
+@pytest.mark.parametrize("short", [(4.0, 4.7), (0.0, 0.8), (9.3, 10.0)])
+def test_a_short_answer_does_not_pull_the_picture_away(short: tuple[float, float]):
+    rest = [(0.0, short[0], 1)] if short[0] else []
+    rest += [(*short, 2)]
+    rest += [(short[1], 10.0, 1)] if short[1] < 10 else []
+
+    framing = frame_clip(grid(10), FULL_HD, shots(0, 10), two_shot(400, 1500), turns(*rest))
+
+    assert [run.frames for run in framing.runs] == [300]
+    assert set(lefts(framing)) == {400 - 304}
+
+
+def test_while_the_speaker_is_unknown_all_are_shown():
+    spoken = turns((0, 4, 1), (4, 6, None), (6, 10, 2))
+
+    framing = frame_clip(grid(10), FULL_HD, shots(0, 10), two_shot(400, 1500), spoken)
+
+    assert [(run.layout, run.frames) for run in framing.runs] == [("crop", 120), ("fit", 60), ("crop", 120)]
+    assert "unknown" in framing.fallbacks[0]
+
+
+def test_nobody_is_shown_for_less_than_a_second_in_a_quick_exchange():
+    quick = [(0.4 * number, 0.4 * number + 0.4, 1 + number % 2) for number in range(25)]
+
+    framing = frame_clip(grid(10), FULL_HD, shots(0, 10), two_shot(400, 1500), turns(*quick))
+
+    assert all(run.frames >= 30 for run in framing.runs)
 
 
 def test_an_unknown_speaker_is_said_to_be_a_fallback():
