@@ -90,7 +90,7 @@ def _names(turn: SpeakerTurn, said: Said, faces: FaceTracks) -> bool:
     track = next((track for track in faces.tracks if track.track_id == turn.track_id), None)
     if track is None:
         return False
-    middle_x = sum(box.centre[0] for box in track.boxes) / len(track.boxes)
+    middle_x = float((track.boxes.array[:, 0] + track.boxes.array[:, 2] / 2).mean())
     return (middle_x < faces.width_px / 2) == (said.side == "left")
 
 

@@ -21,7 +21,8 @@ _FARTHEST = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Tracks of one shot that follow each other without overlap at one place: a face that was lost and found."""
+    """Tracks of one shot that follow each other without overlap, of one person or (where nobody is identified)
+    at one place: a face that was lost and found."""
 
     tracks: tuple[FaceTrack, ...]
 
@@ -52,7 +53,7 @@ def faces_by_shot(faces: FaceTracks) -> Mapping[int, Sequence[Face]]:
     """The faces of every shot, in order of their first sample; still pictures of faces are nobody's."""
     tracks: dict[int, list[FaceTrack]] = defaultdict(list)
     for track in faces.tracks:
-        if len(track.boxes) and not getattr(track, "still", False):
+        if len(track.boxes) and not track.still:
             tracks[track.shot_index].append(track)
     return {shot: _linked(in_shot) for shot, in_shot in tracks.items()}
 
@@ -106,6 +107,8 @@ def _linked(tracks: Iterable[FaceTrack]) -> list[Face]:
 def _continues(before: FaceTrack, after: FaceTrack) -> bool:
     if after.first_sample < before.first_sample + len(before.boxes):
         return False
+    if before.person is not None and after.person is not None:
+        return before.person == after.person
     old, new = before.boxes[len(before.boxes) - 1], after.boxes[0]
     distance = max(abs(old.centre[0] - new.centre[0]), abs(old.centre[1] - new.centre[1]))
     return distance <= _FARTHEST * (old.width + new.width) / 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -204,3 +205,19 @@ def test_speech_without_any_sound_level_still_has_turns():
     )
 
     assert [(turn.status, turn.track_id) for turn in turns.turns] == [("on_screen", 0)]
+
+
+def test_a_poster_beside_the_speaker_is_nobody():
+    poster = replace(face(1, 0, 10, place=400.0), still=True)
+
+    turns = find_turns(transcript((1.0, 8.0)), voice(10, (1, 8)), faces(face(0, 0, 10), poster), shots(0)).turns
+
+    assert [(turn.status, turn.track_id, turn.confidence) for turn in turns] == [("on_screen", 0, 1.0)]
+
+
+def test_a_poster_alone_is_nobody_who_speaks():
+    poster = replace(face(1, 0, 10), still=True)
+
+    turns = find_turns(transcript((1.0, 8.0)), voice(10, (1, 8)), faces(poster), shots(0)).turns
+
+    assert [turn.status for turn in turns] == ["off_screen"]
