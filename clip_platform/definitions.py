@@ -71,6 +71,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             device=settings.device,
             precision=settings.nemo_precision,
             batch=settings.nemo_batch,
+            speaker_model=settings.speaker_model,
         ),
         "face_detector": FaceDetectorResource(
             engine=settings.face_engine,

@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     nemo_batch: PositiveInt | None = Field(
         default=None, description="chunks of 20 s that NeMo hears at once; 16 on CUDA, 1 on a CPU when unset"
     )
+    speaker_model: str | None = Field(
+        default=None,
+        description="NeMo speaker model, by name or .nemo file; faces alone tell speakers apart when unset",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where engines compute")
     face_engine: Literal["haar", "yunet", "insightface"] = Field(default="haar", description="what finds faces")
     face_model: Path | None = Field(

@@ -6,7 +6,8 @@ from clip_platform import compute
 from clip_platform.assets import pictures
 from clip_platform.assets.stage import Check, Product, Work, build_stage
 from clip_platform.delivery import tables
-from clip_platform.media.information import MediaInfo
+from clip_platform.media.audio import AudioReader
+from clip_platform.media.information import AudioTrack, MediaInfo
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.scoring.features import ClipFeatures, compute_features
 from clip_platform.scoring.scorer import ClipScores
@@ -19,9 +20,11 @@ from clip_platform.selection.verdicts import (
     selection_problems,
     shortfall_problems,
 )
-from clip_platform.speakers.active import find_turns
+from clip_platform.speakers.active import find_turns, speech_stretches
+from clip_platform.speakers.labels import labelled_by_face, labelled_by_voice
 from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speakers.verdicts import turn_problems
+from clip_platform.speakers.voices import find_voices
 from clip_platform.speech.acoustics import AcousticFeatures, burst_spans
 from clip_platform.speech.sentences import split_sentences
 from clip_platform.speech.transcript import Transcript
@@ -35,15 +38,26 @@ def _asked(run: StageRun, *names: str) -> dict[str, object]:
 
 
 def _speaker_turns(
-    _run: StageRun, transcript: Transcript, acoustics: AcousticFeatures, faces: FaceTracks, shots: Shots
+    run: StageRun,
+    transcript: Transcript,
+    acoustics: AcousticFeatures,
+    faces: FaceTracks,
+    shots: Shots,
+    track: AudioTrack,
 ) -> SpeakerTurns:
-    return find_turns(transcript, acoustics, faces, shots)
+    turns = find_turns(transcript, acoustics, faces, shots)
+    embedder = run.speech_recognizer.voices()
+    if embedder is None:
+        return labelled_by_face(turns, faces)
+    sound = AudioReader(run.workspace.fetch(track.wav))
+    return labelled_by_voice(turns, find_voices(sound, speech_stretches(transcript), embedder, run.on_progress))
 
 
 def _turns_metadata(turns: SpeakerTurns, _run: StageRun) -> dict[str, object]:
     speech_s = float(sum(turn.span.duration_s for turn in turns.turns))
     on_screen_s = float(sum(turn.span.duration_s for turn in turns.turns if turn.status == "on_screen"))
-    return {"turns": len(turns.turns), "speech_s": speech_s, "on_screen_s": on_screen_s}
+    speakers = {turn.speaker for turn in turns.turns if turn.speaker is not None}
+    return {"turns": len(turns.turns), "speech_s": speech_s, "on_screen_s": on_screen_s, "speakers": len(speakers)}
 
 
 def _clip_candidates(
@@ -120,7 +134,7 @@ clips = build_stage(
                 Product(
                     name="speaker_turns",
                     type=SpeakerTurns,
-                    description="Who speaks when: mouth motion against the speech envelope.",
+                    description="Who speaks when: whose mouth moves, and whose voice is heard.",
                     code_version="2",
                     kinds=frozenset({"python"}),
                     metadata=_turns_metadata,
@@ -129,8 +143,9 @@ clips = build_stage(
                     ),
                 ),
             ),
-            needs=("transcript", "acoustic_features", "face_tracks", "shots"),
+            needs=("transcript", "acoustic_features", "face_tracks", "shots", "audio_track"),
             compute=_speaker_turns,
+            reads=lambda run: run.speech_recognizer.voices_key(),
         ),
         Work(
             products=(

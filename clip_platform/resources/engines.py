@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from clip_platform.scoring.scorer import Scorer
     from clip_platform.selection.embeddings import SentenceEmbedder
+    from clip_platform.speakers.voices import VoiceEmbedder
     from clip_platform.speech.transcript import SpeechRecognizer
     from clip_platform.speech.transcription import VoiceActivity
     from clip_platform.vision.tracks import FaceDetector
@@ -40,13 +41,15 @@ class Listener:
 
 class SpeechRecognizerResource(dg.ConfigurableResource):
     """`engine`: nemo, pocketsphinx, or auto: NeMo when it is installed and its model is there or can be fetched,
-    otherwise the embedded engine, which says loudly that it is rough and why it was taken."""
+    otherwise the embedded engine, which says loudly that it is rough and why it was taken. `speaker_model`: a NeMo
+    model that tells voices apart, by name or path; without one faces alone tell speakers apart."""
 
     engine: Literal["auto", "nemo", "pocketsphinx"] = "auto"
     model: str = "nvidia/parakeet-tdt-0.6b-v3"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch: int | None = None
+    speaker_model: str | None = None
 
     def key(self) -> Mapping[str, object]:
         """Raises: EngineUnavailable when NeMo is asked for and cannot be used."""
@@ -71,6 +74,14 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
         with PocketsphinxRecognizer(instead_of=instead or None) as recognizer:
             yield Listener(recognizer, SileroVoiceActivity())
 
+    def voices_key(self) -> Mapping[str, object]:
+        """Empty without a speaker model."""
+        return {} if self.speaker_model is None else {"speaker_model": self.speaker_model}
+
+    def voices(self) -> VoiceEmbedder | None:
+        """What tells voices apart; None without a speaker model."""
+        return None if self.speaker_model is None else _voice_embedder(self.speaker_model, self.device)
+
     def speech_s(self, samples: np.ndarray) -> float:
         """How long somebody speaks in these samples, mono at 16 kHz: a `media.choice.SpeechSeconds`."""
         from clip_platform.progress import silent
@@ -88,6 +99,12 @@ class SpeechRecognizerResource(dg.ConfigurableResource):
 
             raise unavailable(self.model, why)
         return why
+
+
+def _voice_embedder(model: str, device: Literal["auto", "cpu", "cuda"]) -> VoiceEmbedder:
+    from clip_platform.speakers.backends.nemo_voices import NemoVoiceEmbedder
+
+    return NemoVoiceEmbedder(model, device)
 
 
 @cache
