@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
-from clip_platform.evaluation.conversations import Conversation, Said
+from clip_platform.evaluation.conversations import Conversation, Said, Side
 from clip_platform.evaluation.recordings import sound_of
 from clip_platform.media.probe import probe
 from clip_platform.progress import silent
+from clip_platform.rendering.framing import Picture, frame_clip, picture_for
+from clip_platform.rendering.grid import FrameGrid
 from clip_platform.speakers.active import find_turns
 from clip_platform.speakers.turns import SpeakerTurn, SpeakerTurns
 from clip_platform.speech.backends.silero import SileroVoiceActivity
@@ -21,9 +24,10 @@ from clip_platform.speech.transcript import EngineIdentity, Transcript
 from clip_platform.timeline import seconds
 from clip_platform.vision.analysis import watch
 from clip_platform.vision.backends.opencv import HaarDetector
-from clip_platform.vision.tracks import FaceTracks
+from clip_platform.vision.tracks import FaceTracks, Shots
 
 _STEP = Fraction(1, 50)
+_CLIP_RATE = Fraction(25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Watched:
     conversation: Conversation
     faces: FaceTracks
     turns: SpeakerTurns
+    shots: Shots
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def watched(conversation: Conversation) -> Watched:
     speech = SileroVoiceActivity()(sound, silent)
     transcript = Transcript((), speech, "en", EngineIdentity("none", "1", "voice activity alone"))
     turns = find_turns(transcript, measure_acoustics(sound, silent, device="cpu"), faces, shots)
-    return Watched(conversation, faces, turns)
+    return Watched(conversation, faces, turns, shots)
 
 
 def scores(all_watched: Iterable[Watched]) -> SpeakerScores:
@@ -80,6 +85,33 @@ def scores(all_watched: Iterable[Watched]) -> SpeakerScores:
                 unknown += turn is not None and turn.status == "unknown"
         delays += _delays_s(one)
     return SpeakerScores(float(steps * _STEP), right / steps, unknown / steps, delays)
+
+
+def followed_share(all_watched: Iterable[Watched]) -> float:
+    """Share of the speech time in which an upright crop (9:16) of the conversations, each framed as one clip, shows the
+    middle of the speaker's face and not that of the other's."""
+    steps = right = 0
+    for one in all_watched:
+        end_s = one.conversation.said[-1].end_s
+        grid = FrameGrid(Fraction(0), _CLIP_RATE, int(end_s * _CLIP_RATE))
+        picture = picture_for(one.faces.width_px, one.faces.height_px, Fraction(9, 16))
+        framing = frame_clip(grid, picture, one.shots, one.faces, one.turns)
+        corners = [corner for run in framing.runs for corner in run.corners or [None] * run.frames]
+        for said in one.conversation.said:
+            for frame in range(
+                math.ceil(said.start_s * _CLIP_RATE), min(math.ceil(said.end_s * _CLIP_RATE), grid.frames)
+            ):
+                steps += 1
+                corner = corners[frame]
+                right += corner is not None and _shown(one, frame / _CLIP_RATE, corner[0], picture) == {said.side}
+    return right / steps
+
+
+def _shown(one: Watched, moment: Fraction, left_px: int, picture: Picture) -> set[Side]:
+    """Whose faces have their middle in a window."""
+    middles = (box.centre[0] for _, box in one.faces.boxes_at(moment))
+    inside = (x for x in middles if left_px <= x <= left_px + picture.window_width_px)
+    return {"left" if x < one.faces.width_px / 2 else "right" for x in inside}
 
 
 def _turn_at(turns: SpeakerTurns, moment: Fraction) -> SpeakerTurn | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from clip_platform.evaluation import recordings
-from clip_platform.evaluation.active_speaker import SpeakerScores, scores, watched
+from clip_platform.evaluation.active_speaker import Watched, followed_share, scores, watched
 from clip_platform.evaluation.grid_pairs import make_grid_pairs
 from clip_platform.evaluation.lines import Line, Measured, NotMeasured
 from clip_platform.evaluation.two_shots import make_two_shots
@@ -19,8 +20,8 @@ _ANCHOR = "no published figure for these data sets; AVA-ActiveSpeaker's best are
 
 def two_shots_measured(folder: Path) -> Measured:
     """Drawn two-shots of `SEEDS`; made anew in `folder`. Raises as `make_two_shot`."""
-    found = scores(watched(conversation) for conversation in make_two_shots(SEEDS, folder))
-    return Measured(_lines("generated two-shots", found, _LEAST_TWO_SHOTS))
+    seen = [watched(conversation) for conversation in make_two_shots(SEEDS, folder)]
+    return Measured(_lines("generated two-shots", seen, _LEAST_TWO_SHOTS))
 
 
 def grid_pairs_measured(folder: Path) -> Measured:
@@ -28,11 +29,12 @@ def grid_pairs_measured(folder: Path) -> Measured:
     media = recordings.folder()
     if media is None:
         return Measured(absent=[NotMeasured(_STAGE, "GRID pairs", recordings.why_absent())])
-    found = scores(watched(conversation) for conversation in make_grid_pairs(media, folder))
-    return Measured(_lines("GRID pairs, one voice at a time", found, _LEAST_GRID_PAIRS))
+    seen = [watched(conversation) for conversation in make_grid_pairs(media, folder)]
+    return Measured(_lines("GRID pairs, one voice at a time", seen, _LEAST_GRID_PAIRS))
 
 
-def _lines(data_set: str, found: SpeakerScores, least: float) -> list[Line]:
+def _lines(data_set: str, seen: Sequence[Watched], least: float) -> list[Line]:
+    found = scores(seen)
     detail = f"{found.speech_s:.0f} s of speech, {100 * found.unknown:.1f} % of it unknown"
     delays = f"{len(found.delays_s)} changes of speaker, median {found.median_delay_s:.2f} s"
     return [
@@ -47,4 +49,5 @@ def _lines(data_set: str, found: SpeakerScores, least: float) -> list[Line]:
             "s",
             delays,
         ),
+        Line(_STAGE, data_set, "upright crop on the speaker", 100 * followed_share(seen), "at least", least, "%"),
     ]

@@ -42,10 +42,8 @@ def find_turns(transcript: Transcript, acoustics: AcousticFeatures, faces: FaceT
     """
     spans = speech_stretches(transcript)
     observed = _Observed(faces, shots, _loudness(spans, acoustics, faces), spans)
-    turns = [
-        turn for span in spans for index, part in _cut_at_shots(span, shots) for turn in observed.turns(index, part)
-    ]
-    return SpeakerTurns(tuple(turns))
+    parts = ((index, part) for span in spans for index, part in _cut_at_shots(span, shots))
+    return SpeakerTurns(tuple(_joined(turn for index, part in parts for turn in observed.turns(index, part))))
 
 
 def speech_stretches(transcript: Transcript) -> tuple[Span, ...]:
@@ -92,9 +90,9 @@ class _Observed:
         self._last: tuple[tuple[int, int], _Scene | None] | None = None
 
     def turns(self, shot_index: int, span: Span) -> list[SpeakerTurn]:
-        """Turns of a stretch of speech in one shot; neighbours with the same speaker are one."""
+        """Turns of a stretch of speech in one shot; neighbours may have the same speaker."""
         pieces = _pieces(span, self._loudness, self._rate)
-        return _joined(turn for piece in pieces for turn in self._piece(shot_index, piece))
+        return [turn for piece in pieces for turn in self._piece(shot_index, piece)]
 
     def _piece(self, shot_index: int, span: Span) -> Iterable[SpeakerTurn]:
         scene = self._scene(shot_index, int(span.start // SCENE_S))

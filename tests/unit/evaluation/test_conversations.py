@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from clip_platform.evaluation import recordings
-from clip_platform.evaluation.active_speaker import Watched, scores, watched
+from clip_platform.evaluation.active_speaker import Watched, followed_share, scores, watched
 from clip_platform.evaluation.conversations import Conversation, Said
 from clip_platform.evaluation.grid_pairs import make_grid_pairs
 from clip_platform.evaluation.recordings import sound_of
 from clip_platform.evaluation.two_shots import make_two_shot
 from clip_platform.speakers.turns import SpeakerTurn, SpeakerTurns
 from clip_platform.timeline import Span
-from clip_platform.vision.tracks import Box, FaceTrack, FaceTracks
+from clip_platform.vision.tracks import Box, FaceTrack, FaceTracks, Shot, Shots
 
 LEFT, RIGHT = 0, 1
 
@@ -30,7 +30,8 @@ def seen(*turns: tuple[float, float, int | None]) -> Watched:
         for start, end, who in turns
     ]
     faces = FaceTracks(640, 360, Fraction(15), 150, "any", (face(LEFT, 100), face(RIGHT, 450)))
-    return Watched(Conversation("made by hand", Path("none"), said), faces, SpeakerTurns(tuple(found)))
+    shots = Shots((Shot(Span.of(0, 10), "camera", "start"),))
+    return Watched(Conversation("made by hand", Path("none"), said), faces, SpeakerTurns(tuple(found)), shots)
 
 
 def test_turns_as_they_were_score_full_marks():
@@ -59,6 +60,12 @@ def test_what_was_never_found_is_late_by_the_whole_turn():
 
     assert (found.right, found.unknown) == (0.5, 0.5)
     assert found.delays_s == pytest.approx([2.0])
+
+
+def test_a_crop_that_shows_the_other_or_the_whole_picture_does_not_follow_the_speaker():
+    assert followed_share([seen((0.9, 3.2, LEFT), (3.2, 5.6, RIGHT))]) == 1.0
+    assert followed_share([seen((0.9, 5.6, LEFT))]) == pytest.approx(0.5, abs=0.02)
+    assert followed_share([seen((0.9, 5.6, None))]) == 0.0
 
 
 def test_a_two_shot_has_a_voice_where_its_truth_says_so(tmp_path):
