@@ -1,6 +1,6 @@
 """Drawn two-shots: the persons of the sample talk side by side, who speak in turn with flite's voices.
 
-Each seed draws where they sit, how large they are, how they move, who says what and when. Both sway, nod and turn a
+Each seed draws where they sit, how large they are, how they move, who says what and when. Both sway, turn and nod a
 little all the time; the listener also smiles (the lips part for a second or two).
 """
 
@@ -159,7 +159,7 @@ def _pose(sitter: _Sitter, side: Side, size: tuple[int, int], moment_s: float, m
         return float(np.sin(2 * np.pi * (moment_s / period_s + phase)))
 
     first, second, third = sitter.phases
-    nod = 0.006 * wave_of(0.9, first) * max(0.0, wave_of(6.0, second))
+    nod = 0.02 * wave_of(0.9, first) * max(0.0, wave_of(6.0, second))
     x = width * (0.26 if side == "left" else 0.74) + height * (sitter.x + 0.02 * wave_of(5.3, third))
     face = height * sitter.face * (1 + 0.03 * wave_of(7.0, second))
     return Pose(x, height * (sitter.y + nod), face, 12 * wave_of(6.4, first), mouth)
