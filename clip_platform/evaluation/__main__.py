@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from clip_platform.errors import ClipPlatformError
-from clip_platform.evaluation import selection_lines, speaker_lines, speech_lines
+from clip_platform.evaluation import selection_lines, speaker_lines, speech_lines, vision_lines
 from clip_platform.evaluation.lines import Measured, Suite
 from clip_platform.evaluation.results import process, read_results
 from clip_platform.evaluation.sample_lines import judge
@@ -55,7 +55,10 @@ def _suites(folder: Path, *, keep: bool) -> Mapping[str, Suite]:
         "recordings": speech_lines.recordings_measured,
         "nonspeech": speech_lines.nonspeech_measured,
         "tiny_asr": tiny_asr_measured,
+        "changes": vision_lines.changes_measured,
+        "faces": vision_lines.faces_measured,
         "topics": selection_lines.topics_measured,
+        "bounds": selection_lines.bounds_measured,
         "two_shots": lambda: speaker_lines.two_shots_measured(folder / "two_shots"),
         "grid_pairs": lambda: speaker_lines.grid_pairs_measured(folder / "grid_pairs"),
     }

@@ -1,4 +1,4 @@
-"""How well talks are cut into subjects, by words and by sentence vectors."""
+"""How well talks are cut into subjects and into clips."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from clip_platform.errors import CheckFailed
+from clip_platform.evaluation.clip_bounds import bound_scores
 from clip_platform.evaluation.lines import Line, Measured, NotMeasured
 from clip_platform.evaluation.topic_talks import TALKS, WRONG_WORDS_SHARE, boundary_errors
 from clip_platform.selection.backends.sentence_transformer import SentenceTransformerEmbedder
@@ -34,6 +35,21 @@ def topics_measured() -> Measured:
 def _topics_line(method: str, errors: Sequence[float], target: float) -> Line:
     measure = f"subject boundaries by {method}, mean Pk"
     return Line(_STAGE, _DATA_SET, measure, fmean(errors), "at most", target, "", f"worst {max(errors):.2f}", _ANCHOR)
+
+
+def bounds_measured() -> Measured:
+    """Where proposed clips begin and end."""
+    lines = []
+    for share in (0.0, WRONG_WORDS_SHARE):
+        scores = bound_scores(share)
+        data_set = f"{TALKS} generated talks, {share:.0%} of the words wrong"
+        detail = f"{scores.bounds} starts and ends of proposed clips"
+        inside = 100 * scores.in_sentences / scores.bounds
+        lines += [
+            Line(_STAGE, data_set, "starts and ends inside a word", scores.in_words, "at most", 0, "", detail),
+            Line(_STAGE, data_set, "starts and ends inside a sentence", inside, "at most", 5.0, "%", detail),
+        ]
+    return Measured(lines)
 
 
 def minilm() -> SentenceTransformerEmbedder | None:

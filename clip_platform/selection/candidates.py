@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from clip_platform.media.information import MediaInfo
 from clip_platform.selection.boundaries import (
@@ -31,6 +32,7 @@ from clip_platform.vision.tracks import Shots
 MAX_CANDIDATES = 2000
 """Per video. Long videos get fewer ends per start, so that work grows with the length of the talk and no faster."""
 MAX_ENDS_PER_START = 6
+_DOUBT = 0.5
 REACH_FOR_A_BETTER_START_S = 20
 """A start that leans on its context is dropped when one that does not is this near."""
 
@@ -151,15 +153,17 @@ class _Talk:
             pause = after[s.last_word]
             end = padded_end(pause, at_edge=s.last_word == last_word, cuts=_near(cuts, pause))
             ends.append(clear_end(end, pause, _beside(laughs, pause)))
+        doubtful = _doubtful_starts(sentences)
         next_texts = [*texts[1:], None]
         closing = tuple(
             min(float(after[s.last_word].duration_s), 1.0)
-            - 2 * stays_open(text, following, language)
+            - 2 * max(stays_open(text, following, language), _DOUBT * (i + 1 in doubtful))
             + (i + 1 in topics)
             for i, (s, text, following) in enumerate(zip(sentences, texts, next_texts, strict=True))
         )
         leaning = tuple(
-            leans_on_context(text, previous, language) for text, previous in zip(texts, [None, *texts], strict=False)
+            max(leans_on_context(text, previous, language), _DOUBT * (i in doubtful))
+            for i, (text, previous) in enumerate(zip(texts, [None, *texts], strict=False))
         )
         spans = tuple(word.span for word in transcript.words)
         return cls(sentences, topics, tuple(starts), tuple(ends), leaning, closing, spans, language)
@@ -191,6 +195,19 @@ class _Talk:
 
 def _near(cuts: Sequence[Fraction], pause: Span) -> Sequence[Fraction]:
     return cuts[bisect_left(cuts, pause.start - SHORTEST_SHOT_S) : bisect_right(cuts, pause.end + SHORTEST_SHOT_S)]
+
+
+def _doubtful_starts(sentences: Sequence[Sentence]) -> frozenset[int]:
+    """Sentences that may begin inside one: no mark ends the one before, and the pause is short for this speaker."""
+    if len(sentences) < 2:
+        return frozenset()
+    pauses = [after.span.start - before.span.end for before, after in pairwise(sentences)]
+    short = sorted(pauses)[len(pauses) // 2] / 2
+    return frozenset(
+        i
+        for i, (before, pause) in enumerate(zip(sentences, pauses, strict=False), 1)
+        if pause < short and before.text.rstrip("\"'”’) ")[-1:] not in (".", "!", "?", "…", "。", "！", "？")
+    )
 
 
 def _beside(laughs: Sequence[Span], pause: Span) -> Sequence[Span]:
@@ -281,7 +298,7 @@ class _Proposal:
         sentence = self.talk.sentences[i]
         if i in dropped:
             previous = self.talk.sentences[i - 1].text if i else None
-            reason = why_it_leans(sentence.text, previous, self.talk.language) or "it leans on what came before"
+            reason = why_it_leans(sentence.text, previous, self.talk.language) or "it may begin inside a sentence"
         elif i not in fitting:
             reason = self._why_no_end(i)
         else:

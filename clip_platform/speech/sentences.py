@@ -29,7 +29,8 @@ _ABBREVIATION = re.compile(
 )
 _WORDS_PER_MARK = 40  # fewer marks than this: the engine does not punctuate, and the odd mark is chance
 
-_WORDS_PER_SENTENCE = 10  # spoken English has 7 to 15
+_ENOUGH_PAUSES = 8  # with fewer, two kinds cannot be told apart
+_SHORT_SENTENCE_WORDS, _LONG_SENTENCE_WORDS = 8, 14  # spoken English has 7 to 15
 _SHORTEST_PAUSE_S = Fraction(6, 100)  # shorter gaps are closures of stops, not pauses
 _LONGEST_PAUSE_S = Fraction(6, 10)  # longer ones end a sentence in any talk
 _MOST_WORDS, _LONGEST_S = 30, Fraction(15)
@@ -50,8 +51,8 @@ def split_sentences(words: Sequence[Word], language: str) -> tuple[Sentence, ...
     """Sentences that cover every word once, in order.
 
     They end where the transcript says so, or, when it has no punctuation, where the talk pauses: the threshold adapts
-    to the speaker, so that about every tenth word ends a sentence, within 0.06..0.6 s, and what is shorter than three
-    words joins the nearer neighbour. What is then longer than 30 words or 15 s is cut at its longest pause.
+    to the speaker, between breaths and ends, and what is shorter than three words joins the nearer neighbour. What is
+    then longer than 30 words or 15 s is cut at its longest pause.
     """
     if not words:
         return ()
@@ -92,9 +93,34 @@ def _strength_s(words: Sequence[Word], number: int, language: str) -> Fraction:
 
 
 def _threshold_s(strengths_s: Sequence[Fraction]) -> Fraction:
-    wanted = math.ceil((len(strengths_s) + 1) / _WORDS_PER_SENTENCE)
-    typical = sorted(strengths_s, reverse=True)[min(wanted, len(strengths_s) - 1)] if strengths_s else _LONGEST_PAUSE_S
-    return min(max(typical, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+    """Between breaths and the ends of sentences, where the two kinds of pause are furthest apart on a logarithmic scale
+    (N. Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 9, 1979), within what leaves
+    sentences of 8 to 14 words on average and within 0.06..0.6 s."""
+    if not strengths_s:
+        return _LONGEST_PAUSE_S
+    longest_first = sorted(strengths_s, reverse=True)
+    most, fewest = (
+        math.ceil((len(strengths_s) + 1) / words) for words in (_SHORT_SENTENCE_WORDS, _LONG_SENTENCE_WORDS)
+    )
+    pauses = [pause for pause in longest_first if pause >= _SHORTEST_PAUSE_S]
+    if len(pauses) < _ENOUGH_PAUSES:
+        fewest = most
+    count = min(max(_clearest_count(pauses), fewest), most, len(strengths_s))
+    return min(max(longest_first[count - 1], _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+
+
+def _clearest_count(longest_first: Sequence[Fraction]) -> int:
+    """How many of the pauses belong to the longer kind: the cut with the largest variance between the two."""
+    logs = [math.log(float(pause)) for pause in longest_first]
+    whole, above = sum(logs), 0.0
+    best, best_count = -1.0, len(logs)
+    for count, value in enumerate(logs[:-1], 1):
+        above += value
+        apart = above / count - (whole - above) / (len(logs) - count)
+        between = count * (len(logs) - count) * apart * apart
+        if between > best:
+            best, best_count = between, count
+    return best_count
 
 
 def _plain(word: Word) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
+from clip_platform.evaluation import clip_bounds
+from clip_platform.evaluation.clip_bounds import _proposed as bounds_of
+from clip_platform.evaluation.clip_bounds import bound_scores
 from clip_platform.evaluation.topic_talks import boundary_errors, pk, topic_talk
 
 
@@ -33,3 +39,25 @@ def test_a_seed_gives_one_talk_and_about_a_third_of_its_words_are_wrong():
 
 def test_boundaries_by_words_are_found_far_better_than_by_chance():
     assert sum(boundary_errors(talks=6)) / 6 < 0.35
+
+
+def test_clips_that_begin_or_end_inside_a_sentence_are_counted():
+    scores = bound_scores(0.0, talks=2)
+
+    assert scores.bounds > 100
+    assert scores.in_words == 0
+    assert 0 < scores.in_sentences / scores.bounds < 0.05
+
+
+def test_bounds_inside_words_and_sentences_would_be_seen(monkeypatch):
+    talk = topic_talk(0, 0.0)
+    late = tuple(replace(word, span=word.span.shifted(Fraction(3, 10))) for word in talk.words)
+    wrong = replace(talk, words=late, sentence_first=(0,))
+    monkeypatch.setattr(clip_bounds, "_proposed", lambda _talk: proposed)
+    monkeypatch.setattr(clip_bounds, "topic_talk", lambda _seed, _share: wrong)
+    proposed = bounds_of(talk)
+
+    scores = bound_scores(0.0, talks=1)
+
+    assert scores.in_words > scores.bounds / 2
+    assert scores.in_sentences > scores.bounds / 2
