@@ -15,6 +15,7 @@ from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import (
+    ClipWriterResource,
     FaceDetectorResource,
     ScorerResource,
     SentenceEmbedderResource,
@@ -80,6 +81,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         ),
         "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model),
         "scorer": ScorerResource(),
+        "clip_writer": ClipWriterResource(),
     }
 
 

@@ -111,9 +111,19 @@ def _scores_metadata(scores: ClipScores, _run: StageRun) -> dict[str, object]:
     }
 
 
-def _selected_clips(run: StageRun, candidates: ClipCandidates, scores: ClipScores) -> SelectedClips:
+def _selected_clips(
+    run: StageRun, candidates: ClipCandidates, scores: ClipScores, transcript: Transcript
+) -> SelectedClips:
     scored = [ScoredCandidate(score.candidate_id, score.value, score.reasons) for score in scores.scores]
-    return choose(candidates, scored, run.preferences, run.sentence_embedder.get())
+    return choose(
+        candidates,
+        scored,
+        run.preferences,
+        run.sentence_embedder.get(),
+        run.earlier_clips,
+        run.clip_writer.get(),
+        transcript.language,
+    )
 
 
 def _selected_metadata(selected: SelectedClips, _run: StageRun) -> dict[str, object]:
@@ -234,7 +244,7 @@ clips = build_stage(
                     name="selected_clips",
                     type=SelectedClips,
                     description="The best candidates that do not overlap, and why the others lost.",
-                    code_version="1",
+                    code_version="2",
                     kinds=frozenset({"python"}),
                     metadata=_selected_metadata,
                     checks=(
@@ -257,9 +267,13 @@ clips = build_stage(
                     ),
                 ),
             ),
-            needs=("clip_candidates", "clip_scores"),
+            needs=("clip_candidates", "clip_scores", "transcript"),
             compute=_selected_clips,
-            reads=lambda run: {**_asked(run, "clips", "keywords"), **run.sentence_embedder.key()},
+            reads=lambda run: {
+                **_asked(run, "clips", "keywords"),
+                **run.sentence_embedder.key(),
+                **run.clip_writer.key(),
+            },
         ),
     ],
     pool=compute.CPU_POOL,

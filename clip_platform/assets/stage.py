@@ -20,6 +20,7 @@ from clip_platform.media.process import stderr_log
 from clip_platform.partitions import videos
 from clip_platform.resources.artifacts import MADE_FROM
 from clip_platform.resources.engines import (
+    ClipWriterResource,
     FaceDetectorResource,
     ScorerResource,
     SentenceEmbedderResource,
@@ -32,7 +33,7 @@ OWNER = "team:clip-platform"
 RECOMPUTE_TAG = "recompute"
 """A run with this tag set to `true` ignores checkpoints, so that Materialize can be made to mean it."""
 
-_RESOURCES = {"videos", "speech_recognizer", "face_detector", "sentence_embedder", "scorer"}
+_RESOURCES = {"videos", "speech_recognizer", "face_detector", "sentence_embedder", "scorer", "clip_writer"}
 _SHOWN_PROBLEMS = 20
 _log = logging.getLogger(__name__)
 
@@ -169,6 +170,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
     detector: FaceDetectorResource = resources.face_detector
     embedder: SentenceEmbedderResource = resources.sentence_embedder
     scorer: ScorerResource = resources.scorer
+    writer: ClipWriterResource = resources.clip_writer
     try:
         with opened.attempt(context.partition_key, context.run.run_id) as attempt:
             recompute = context.run.tags.get(RECOMPUTE_TAG) == "true"
@@ -179,6 +181,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
                 face_detector=detector,
                 sentence_embedder=embedder,
                 scorer=scorer,
+                clip_writer=writer,
                 limits=opened.limits,
                 fetch=opened.fetch_source,
                 recompute=recompute,

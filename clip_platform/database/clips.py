@@ -47,6 +47,9 @@ class ClipRow:
     width_px: int | None = None
     height_px: int | None = None
     edit_revision: int = 0
+    hashtags: tuple[str, ...] = ()
+    summary: str = ""
+    signature: bytes = b""
     revision: int = field(default=1, compare=False)
     created_at: datetime | None = field(default=None, compare=False)
     updated_at: datetime | None = field(default=None, compare=False)
@@ -78,8 +81,9 @@ _SET_RENDERED = text("""
 _WRITTEN = (
     *("rank", "start_s", "end_s", "score", "title", "model", "reasons", "files", "fallbacks", "baseline"),
     *("contributions", "text", "aspect", "caption_style", "platforms", "width_px", "height_px", "edit_revision"),
+    *("hashtags", "summary", "signature"),
 )
-_DOCUMENTS = frozenset({"reasons", "files", "fallbacks", "contributions", "platforms"})
+_DOCUMENTS = frozenset({"reasons", "files", "fallbacks", "contributions", "platforms", "hashtags"})
 # A clip keeps its row: feedback and what clients know of its revision belong to it.
 _PUT_CLIP = text(f"""
     insert into clips (video_id, tenant_id, clip_id, {", ".join(_WRITTEN)})
@@ -96,9 +100,16 @@ _ADD_CANDIDATE = text("""
     values (:video_id, :tenant_id, :candidate_id, :start_s, :end_s, :score, :text,
         :reason)""")
 _COLUMNS = """clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks, model, baseline, contributions,
-    text, aspect, caption_style, platforms, width_px, height_px, edit_revision, revision, created_at, updated_at"""
+    text, aspect, caption_style, platforms, width_px, height_px, edit_revision, hashtags, summary, signature,
+    revision, created_at, updated_at"""
 _CLIPS = text(f"select {_COLUMNS} from clips where video_id = :video_id order by rank, clip_id")  # noqa: S608
 _CLIP = text(f"select {_COLUMNS} from clips where video_id = :video_id and clip_id = :clip_id")  # noqa: S608
+_SIGNATURES_BEFORE = text("""
+    select v.name as video_name, c.start_s, c.signature from clips c join videos v on v.id = c.video_id
+    where c.video_id < :video_id and c.signature <> ''
+        and v.source_sha256 is distinct from (select source_sha256 from videos where id = :video_id)
+    order by c.video_id desc, c.rank limit :most""")
+_MOST_SIGNATURES = 20_000
 _CANDIDATES = text("""
     select id as row_id, candidate_id, start_s, end_s, score, text, reason from clip_candidates
     where video_id = :video_id and id > :after order by id limit :limit""")
@@ -187,6 +198,23 @@ def list_clips(db: Database, tenant_id: str, video_id: str) -> list[ClipRow]:
         return of_video(connection, video_id)
 
 
+@dataclass(frozen=True, slots=True)
+class ClipSignature:
+    """Of a clip of an earlier video: its name for people, and `selection.duplicates`' signature."""
+
+    video_name: str
+    start_s: Fraction
+    signature: bytes
+
+
+def signatures_before(db: Database, tenant_id: str, video_id: str) -> list[ClipSignature]:
+    """Of the tenant's clips of videos that are older than this one and have another source; the newest 20,000."""
+    values = {"video_id": video_id, "most": _MOST_SIGNATURES}
+    with db.tenant_transaction(tenant_id) as connection:
+        rows = connection.execute(_SIGNATURES_BEFORE, values)
+        return [ClipSignature(row.video_name, Fraction(row.start_s), bytes(row.signature)) for row in rows]
+
+
 def list_candidates(db: Database, tenant_id: str, video_id: str) -> list[CandidateRow]:
     """By start."""
     with db.tenant_transaction(tenant_id) as connection:
@@ -209,7 +237,8 @@ def _candidate_values(candidate: CandidateRow) -> dict[str, Any]:
 def _clip(row: Row[Any]) -> ClipRow:
     values: dict[str, Any] = dict(row._mapping)
     values["files"] = {name: StoredObject(**stored) for name, stored in row.files.items()}
-    values |= {name: tuple(values[name]) for name in ("reasons", "fallbacks", "contributions", "platforms")}
+    values |= {name: tuple(values[name]) for name in ("reasons", "fallbacks", "contributions", "platforms", "hashtags")}
+    values["signature"] = bytes(row.signature)
     return ClipRow(**values | _times(row))
 
 

@@ -126,6 +126,8 @@ def _clip(
         "end_s": _s(clip.span.end),
         "duration_s": _s(clip.span.duration_s),
         "title": clip.title,
+        "hashtags": list(clip.hashtags),
+        "summary": clip.summary,
         "first_words": " ".join(words[:FIRST_WORDS]),
         "text": " ".join(words),
         "score": _score(clip, score),

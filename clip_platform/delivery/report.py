@@ -161,6 +161,7 @@ def _clip(clip: Json, paths: Mapping[str, str]) -> str:
         f'<article class="card clip-card" id="clip-{identity}" data-start="{clip["start_s"]}" '
         f'aria-label="Clip {clip["rank"]}">{_player(clip, paths)}<div><div class="head"><div>'
         f'<p class="rank">Clip {clip["rank"]} · {span}</p><h3>{escape(clip["title"])}</h3>'
+        f'<p class="note">{escape(clip["summary"])} {escape(" ".join(clip["hashtags"]))}</p>'
         f"{_chips(clip['score']['reasons'])}</div>{_ring(clip['score']['value'])}</div>"
         f"{_blocked(clip['quality'])}{_said(clip)}{_bars(clip['score'])}{_layout(clip)}{_checks(clip['quality'])}"
         "</div></article>"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from clip_platform.scoring.scorer import Scorer
     from clip_platform.selection.embeddings import SentenceEmbedder
+    from clip_platform.selection.writing import ClipWriter
     from clip_platform.speakers.voices import VoiceEmbedder
     from clip_platform.speech.transcript import SpeechRecognizer
     from clip_platform.speech.transcription import VoiceActivity
@@ -144,6 +145,19 @@ def _sentence_embedder(model: str) -> SentenceEmbedder:
     from clip_platform.selection.backends.sentence_transformer import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(model)
+
+
+class ClipWriterResource(dg.ConfigurableResource):
+    """Takes titles, hashtags and summaries from what is said. A language model is another resource of this name with
+    these two methods, given to `build_definitions`."""
+
+    def key(self) -> Mapping[str, object]:
+        return {"writer": self.get().name}
+
+    def get(self) -> ClipWriter:
+        from clip_platform.selection.writing import ExtractiveWriter
+
+        return ExtractiveWriter()
 
 
 class ScorerResource(dg.ConfigurableResource):

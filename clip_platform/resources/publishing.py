@@ -10,6 +10,7 @@ from clip_platform.rendering.clips import RenderedClip, RenderedClips
 from clip_platform.resources.attempts import VideoAttempt
 from clip_platform.scoring.scorer import ClipScore, ClipScores
 from clip_platform.selection.choice import RejectedCandidate, SelectedClip
+from clip_platform.selection.duplicates import signature_of
 from clip_platform.selection.edits import EditedClips, Presentation
 from clip_platform.speech.transcript import Transcript
 
@@ -79,6 +80,9 @@ def _clip_row(
         width_px=file.width_px,
         height_px=file.height_px,
         edit_revision=look.edit_revision,
+        hashtags=clip.hashtags,
+        summary=clip.summary,
+        signature=signature_of(text),
     )
 
 

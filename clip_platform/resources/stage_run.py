@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clip_platform.errors import CheckFailed, ClipPlatformError, InvalidInput, UnreadableFile
 from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.engines import (
+    ClipWriterResource,
     FaceDetectorResource,
     ScorerResource,
     SentenceEmbedderResource,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from clip_platform.database.videos import VideoRow
     from clip_platform.identifiers import StoredObject
     from clip_platform.resources.attempts import VideoAttempt
+    from clip_platform.selection.duplicates import EarlierClip
     from clip_platform.selection.edits import ClipEdits
     from clip_platform.storage.workspace import Workspace
 
@@ -63,6 +65,7 @@ class StageRun:
     face_detector: FaceDetectorResource
     sentence_embedder: SentenceEmbedderResource
     scorer: ScorerResource
+    clip_writer: ClipWriterResource
     limits: Limits
     fetch: Callable[[VideoAttempt, OnProgress], StoredObject]
     recompute: bool = False
@@ -102,6 +105,13 @@ class StageRun:
         from clip_platform.resources.clip_edits import read_edits
 
         return read_edits(self.attempt)
+
+    @cached_property
+    def earlier_clips(self) -> Sequence[EarlierClip]:
+        """Of the tenant's videos that were there before this one: what is said there is not offered again."""
+        from clip_platform.resources.earlier_clips import read_earlier_clips
+
+        return read_earlier_clips(self.attempt)
 
     def begin(self, assets: Sequence[str]) -> None:
         self._assets = tuple(assets)

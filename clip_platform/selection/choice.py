@@ -8,14 +8,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
+from clip_platform.selection.duplicates import EarlierClip, same_as, signature_of
 from clip_platform.selection.embeddings import SentenceEmbedder
 from clip_platform.selection.keywords import akin_keywords, raised
-from clip_platform.selection.titles import title_of
 from clip_platform.selection.vocabulary import content_stems
+from clip_platform.selection.writing import ClipWriter, ExtractiveWriter
 from clip_platform.speech.sentences import Sentence
 from clip_platform.timeline import Span
 from clip_platform.upload.preferences import Preferences
@@ -52,6 +53,8 @@ class SelectedClip:
     score: float
     title: str
     reasons: tuple[str, ...]
+    hashtags: tuple[str, ...] = ()
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ def choose(
     scored: Iterable[ScoredCandidate],
     preferences: Preferences,
     embedder: SentenceEmbedder | None = None,
+    earlier: Sequence[EarlierClip] = (),
+    writer: ClipWriter | None = None,
+    language: str = "en",
 ) -> SelectedClips:
     """Greedy, best score first: no clip overlaps a better one or says the same again.
 
@@ -90,6 +96,9 @@ def choose(
 
     Args:
         embedder: finds keywords that are spoken of in other words; without one, only their own words count.
+        earlier: clips of the tenant's earlier videos; what says the same as one of them is not offered again.
+        writer: writes titles, hashtags and summaries of the chosen; by default they are taken from what is said.
+        language: what is spoken, a plain code.
     """
     akin = akin_keywords(candidates, preferences.keywords, embedder) if embedder else None
     scores = {score.candidate_id: score for score in raised(scored, candidates.candidates, preferences.keywords, akin)}
@@ -97,15 +106,18 @@ def choose(
         (candidate for candidate in candidates.candidates if candidate.candidate_id in scores),
         key=lambda candidate: (-scores[candidate.candidate_id].value, candidate.span, candidate.candidate_id),
     )
-    race = _run(by_score, scores, candidates, preferences)
+    race = _run(by_score, scores, candidates, preferences, earlier)
     if race.causes["overlap"] and len(race.clips) < preferences.clips:
         first = fullest_set([(one, scores[one.candidate_id].value) for one in by_score], preferences.clips)
-        fuller = _run([*first, *(one for one in by_score if one not in first)], scores, candidates, preferences)
+        fuller = _run(
+            [*first, *(one for one in by_score if one not in first)], scores, candidates, preferences, earlier
+        )
         race = max(race, fuller, key=lambda one: (one.worth, -len(one.clips)))
+    written = tuple(_written(clip, race, writer or ExtractiveWriter(), language) for clip in race.clips)
     unscored = [_rejected(candidate, None, "it was not scored")
                 for candidate in candidates.candidates if candidate.candidate_id not in scores]  # fmt: skip
     unfit = [RejectedCandidate(None, stretch.span, None, stretch.text, stretch.reason) for stretch in candidates.unfit]
-    return SelectedClips(tuple(race.clips), (*race.rejected, *unscored, *unfit), _shortfall(race, candidates))
+    return SelectedClips(written, (*race.rejected, *unscored, *unfit), _shortfall(race, candidates))
 
 
 def _run(
@@ -113,8 +125,9 @@ def _run(
     scores: dict[str, ScoredCandidate],
     candidates: ClipCandidates,
     preferences: Preferences,
+    earlier: Sequence[EarlierClip],
 ) -> _Race:
-    race = _Race(scores, preferences, candidates.sentences)
+    race = _Race(scores, preferences, candidates.sentences, earlier)
     for candidate in order:
         race.enter(candidate)
     return race
@@ -143,6 +156,11 @@ def fullest_set(scored: Sequence[tuple[ClipCandidate, float]], count: int) -> li
     return [one for one, _value in sorted(chosen, key=lambda pair: (-pair[1], pair[0].span))]
 
 
+def _written(clip: SelectedClip, race: _Race, writer: ClipWriter, language: str) -> SelectedClip:
+    written = writer.write(race.spoken[clip.rank - 1], language)
+    return replace(clip, title=written.title, hashtags=written.hashtags, summary=written.summary)
+
+
 def _rejected(candidate: ClipCandidate, score: float | None, reason: str) -> RejectedCandidate:
     return RejectedCandidate(candidate.candidate_id, candidate.span, score, candidate.text, reason)
 
@@ -154,6 +172,8 @@ class _Race:
     scores: dict[str, ScoredCandidate]
     preferences: Preferences
     sentences: Sequence[Sentence]
+    earlier: Sequence[EarlierClip] = ()
+    spoken: list[list[str]] = field(default_factory=list)
     clips: list[SelectedClip] = field(default_factory=list)
     pairs: list[frozenset[tuple[str, str]]] = field(default_factory=list)
     rejected: list[RejectedCandidate] = field(default_factory=list)
@@ -166,13 +186,14 @@ class _Race:
     def enter(self, candidate: ClipCandidate) -> None:
         score = self.scores[candidate.candidate_id]
         pairs = _word_pairs(candidate.text)
-        against = self._objection(candidate.span, score.value, pairs)
+        against = self._objection(candidate, score.value, pairs)
         if against is not None:
             cause, reason = against
             self.causes[cause] += 1
             self.rejected.append(_rejected(candidate, score.value, reason))
             return
         self.pairs.append(pairs)
+        self.spoken.append(self._spoken(candidate))
         self.clips.append(
             SelectedClip(
                 clip_id=candidate.candidate_id,
@@ -181,7 +202,7 @@ class _Race:
                 first_word=candidate.first_word,
                 last_word=candidate.last_word,
                 score=score.value,
-                title=title_of(self._spoken(candidate)),
+                title="",
                 reasons=tuple(score.reasons),
             )
         )
@@ -190,7 +211,10 @@ class _Race:
         sentences = self.sentences[candidate.first_sentence : candidate.last_sentence + 1]
         return [sentence.text for sentence in sentences] or [candidate.text]
 
-    def _objection(self, span: Span, value: float, pairs: frozenset[tuple[str, str]]) -> tuple[str, str] | None:
+    def _objection(
+        self, candidate: ClipCandidate, value: float, pairs: frozenset[tuple[str, str]]
+    ) -> tuple[str, str] | None:
+        span = candidate.span
         overlapped = next((clip for clip in self.clips if clip.span.overlaps(span)), None)
         if overlapped is not None:
             return "overlap", _overlap_reason(span, value, overlapped)
@@ -201,6 +225,9 @@ class _Race:
         repeated = next((clip for clip, other in zip(self.clips, self.pairs, strict=True) if _same(pairs, other)), None)
         if repeated is not None:
             return "repeat", f"it says almost the same as the better clip {repeated.rank} ({_stretch(repeated.span)})"
+        known = same_as(signature_of(candidate.text), self.earlier) if self.earlier else None
+        if known is not None:
+            return "known", f"it says almost the same as an earlier clip, {known.name}"
         return None
 
     def _too_late(self, value: float) -> str:
@@ -257,10 +284,11 @@ def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
         "overlap": "overlap a chosen clip",
         "weak": f"score below {LOWEST_SCORE:.0f}",
         "repeat": "say the same as a better clip",
+        "known": "say the same as a clip of an earlier video",
     }
     parts = [f"{race.causes[cause]} {words}" for cause, words in lost.items() if race.causes[cause]]
     rest = f"of the other candidates {', '.join(parts)}" if parts else "there are no other candidates"
-    blocked = race.causes["overlap"] > race.causes["weak"] + race.causes["repeat"]
+    blocked = race.causes["overlap"] > race.causes["weak"] + race.causes["repeat"] + race.causes["known"]
     return f"{found}: {rest}{'; ask for shorter clips to get more' if blocked else ''}"
 
 

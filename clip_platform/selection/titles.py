@@ -25,7 +25,7 @@ def title_of(spoken: Sequence[str]) -> str:
     Args:
         spoken: the clip's sentences in order.
     """
-    sentences = [found.strip() for text in spoken for found in _SENTENCE.findall(text) if tokens(found)]
+    sentences = sentences_of(spoken)
     if not sentences:
         return "Untitled"
     said = Counter(stem for sentence in sentences for stem in content_stems(sentence))
@@ -33,18 +33,32 @@ def title_of(spoken: Sequence[str]) -> str:
     return _trimmed(sentences[best])
 
 
-def _telling(sentence: str, position: int, said: Counter[str]) -> float:
+def sentences_of(spoken: Sequence[str]) -> list[str]:
+    """Sentences with words in them, cut at marks where one text holds several."""
+    return [found.strip() for text in spoken for found in _SENTENCE.findall(text) if tokens(found)]
+
+
+def telling(sentence: str, said: Counter[str]) -> float:
+    """How often its content words come up in the clip (`said`, stems), on average and a little less for short ones."""
     stems = set(content_stems(sentence))
-    if not stems:
-        return 0.0
-    weight = sum(said[stem] for stem in stems) / (len(stems) + 2)
-    return weight * (1.0 + 0.6 * (position == 0) + 0.3 * is_question(sentence))
+    return sum(said[stem] for stem in stems) / (len(stems) + 2) if stems else 0.0
 
 
-def _trimmed(sentence: str) -> str:
+def _telling(sentence: str, position: int, said: Counter[str]) -> float:
+    return telling(sentence, said) * (1.0 + 0.6 * (position == 0) + 0.3 * is_question(sentence))
+
+
+def trimmed(sentence: str) -> str:
+    """Without the words that only lead into it, and with a capital."""
     words = sentence.split()
     while len(words) > 3 and "".join(tokens(words[0])) in _OPENERS:
         words.pop(0)
+    phrase = " ".join(words)
+    return phrase[:1].upper() + phrase[1:]
+
+
+def _trimmed(sentence: str) -> str:
+    words = trimmed(sentence).split()
     question = is_question(" ".join(words))
     phrase = " ".join(words).rstrip(".!?,;:。！？ ")
     shortened = phrase if len(phrase) <= LONGEST_TITLE else _shortened(phrase)

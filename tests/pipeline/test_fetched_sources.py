@@ -17,6 +17,7 @@ from clip_platform.identifiers import new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.engines import (
+    ClipWriterResource,
     FaceDetectorResource,
     ScorerResource,
     SentenceEmbedderResource,
@@ -60,6 +61,7 @@ def fetch(videos_resource: VideosResource, empty_database: MigratedServer, insta
             "face_detector": FaceDetectorResource(),
             "sentence_embedder": SentenceEmbedderResource(),
             "scorer": ScorerResource(),
+            "clip_writer": ClipWriterResource(),
         }
         first = [dg.AssetKey("uploaded_video")]
         dg.materialize(

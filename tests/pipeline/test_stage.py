@@ -18,6 +18,7 @@ from clip_platform.identifiers import StoredObject, new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.engines import (
+    ClipWriterResource,
     FaceDetectorResource,
     ScorerResource,
     SentenceEmbedderResource,
@@ -85,6 +86,7 @@ class SmallStage:
                 "face_detector": FaceDetectorResource(),
                 "sentence_embedder": SentenceEmbedderResource(),
                 "scorer": ScorerResource(),
+                "clip_writer": ClipWriterResource(),
             },
         )
         return result.success

@@ -56,6 +56,8 @@ class Clip(BaseModel):
     start_s: float
     end_s: float
     title: str
+    hashtags: list[str] = Field(description="Key phrases of what is said; at most five.")
+    summary: str = Field(description="One line, taken from what is said.")
     text: str
     score: Score
     aspect: str | None
@@ -143,6 +145,8 @@ def _clip(shown: ShownClip) -> Clip:
         start_s=float(row.start_s),
         end_s=float(row.end_s),
         title=row.title,
+        hashtags=list(row.hashtags),
+        summary=row.summary,
         text=row.text,
         score=Score(
             value=row.score,
