@@ -49,9 +49,6 @@ evaluate: $(VENV)/.measure  ## accuracy of every stage against truth; rewrites d
 tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
 	$(BIN)/python -m clip_platform.evaluation.tiny_asr $(OPTIONS)
 
-tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
-	$(BIN)/python -m clip_platform.evaluation.tiny_asr $(OPTIONS)
-
 bench: $(VENV)/.sample  ## cost as ratios to lower bounds
 	$(BIN)/python -m benchmarks
 

@@ -9,7 +9,7 @@ from clip_platform.evaluation.topic_talks import TALKS, TopicTalk, topic_talk
 from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
 from clip_platform.selection.candidates import ClipCandidates, propose
 from clip_platform.speech.sentences import split_sentences
-from clip_platform.speech.transcript import EngineIdentity, Transcript
+from clip_platform.speech.transcript import EngineIdentity, Transcript, Word
 from clip_platform.timeline import Span
 from clip_platform.upload.preferences import Preferences
 from clip_platform.vision.tracks import Shots
@@ -41,10 +41,15 @@ def bound_scores(wrong_words_share: float, talks: int = TALKS) -> BoundScores:
 
 
 def _proposed(talk: TopicTalk) -> ClipCandidates:
-    whole = Span(Fraction(0), talk.words[-1].span.end + 1)
+    return proposed_from(talk.words)
+
+
+def proposed_from(words: tuple[Word, ...]) -> ClipCandidates:
+    """What the product proposes of these words alone, in one shot that ends a second after them."""
+    whole = Span(Fraction(0), words[-1].span.end + 1)
     engine = EngineIdentity("generated", "1", "none", None)
-    transcript = Transcript(words=talk.words, speech=(whole,), language="en", engine=engine)
-    sentences = split_sentences(talk.words, "en")
+    transcript = Transcript(words=words, speech=(whole,), language="en", engine=engine)
+    sentences = split_sentences(words, "en")
     return propose(transcript, sentences, Shots(()), _media(whole.duration_s), Preferences())
 
 
