@@ -31,6 +31,8 @@ ClipPlatformError
 │   ├── MissingProgram        a program that must be installed, ffmpeg say
 │   ├── CheckFailed           a result that its own check refuses; ours
 │   ├── FeatureMismatch       a model and features that were not made for each other
+│   ├── LeakedTarget          a feature that tells a model what it is to find out
+│   ├── TooFewExamples        nothing can be learned from so little, or from so much alike
 │   ├── Superseded            a newer attempt owns this video (fencing)
 │   └── CorruptArtifact       a stored result that is not what was written
 └── TransientError            another attempt may succeed
@@ -189,6 +191,14 @@ class CheckFailed(PermanentError):
 
 class FeatureMismatch(PermanentError):
     """A model was made for other features than the ones it is given."""
+
+
+class LeakedTarget(PermanentError):
+    """A feature, or a split, that tells a model what it is to find out."""
+
+
+class TooFewExamples(PermanentError):
+    """Nothing can be learned from so little, or from so much alike; the heuristic goes on serving."""
 
 
 class Superseded(PermanentError):

@@ -7,7 +7,8 @@ judgement (hook in the first seconds, a complete thought, pace, a face to look a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clip_platform.errors import FeatureMismatch
@@ -20,8 +21,61 @@ BASELINE = 50.0
 REASONS = 3
 _LEAST_POINTS = 0.25
 
-Shape = Callable[[float], float]
-"""From a feature's value to -1 (bad) .. 0 (says nothing) .. 1 (good)."""
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """From a feature's value to -1 (bad) .. 0 (says nothing) .. 1 (good): linear between knots, level beyond them.
+
+    `at` are the knots' values, rising, and `worth` what they are worth, so that many clips are judged at once from the
+    same numbers (`ml.baseline`).
+    """
+
+    at: tuple[float, ...]
+    worth: tuple[float, ...]
+
+    def __call__(self, value: float) -> float:
+        after = bisect_right(self.at, value)
+        if after in (0, len(self.at)):
+            return self.worth[max(after - 1, 0)]
+        (low, high), (worst, best) = self.at[after - 1 : after + 1], self.worth[after - 1 : after + 1]
+        return worst + (best - worst) * (value - low) / (high - low)
+
+
+def _through(*knots: tuple[float, float]) -> Shape:
+    at, worth = zip(*sorted(knots), strict=True)
+    return Shape(at, worth)
+
+
+def rising(worst: float, best: float) -> Shape:
+    """-1 at `worst` and beyond, 1 at `best` and beyond, linear between; `worst` may be the larger one."""
+    return _through((worst, -1.0), (best, 1.0))
+
+
+def bonus(full: float) -> Shape:
+    """0 at 0, 1 at `full` and beyond: good when there, no loss when not."""
+    return _through((0.0, 0.0), (full, 1.0))
+
+
+def penalty(free: float, full: float) -> Shape:
+    """0 up to `free`, -1 at `full` and beyond; `free` may be the larger one."""
+    return _through((free, 0.0), (full, -1.0))
+
+
+def expected(worst: float, best: float, gain: float = 0.35) -> Shape:
+    """As `rising`, with its good half scaled by `gain`: what most talks have earns little, its lack costs fully."""
+    return _through((worst, -1.0), ((worst + best) / 2, 0.0), (best, gain))
+
+
+def between(low: float, best_low: float, best_high: float, high: float, gain: float = 0.35) -> Shape:
+    """`gain` within the best range, -1 at `low` and `high` and beyond, linear to 0 half-way."""
+    return _through(
+        (low, -1.0),
+        ((low + best_low) / 2, 0.0),
+        (best_low, gain),
+        (best_high, gain),
+        ((best_high + high) / 2, 0.0),
+        (high, -1.0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +90,6 @@ class Rule:
     shape: Shape
     praise: str
     complaint: str
-
-
-def rising(worst: float, best: float) -> Shape:
-    """-1 at `worst` and beyond, 1 at `best` and beyond, linear between; `worst` may be the larger one."""
-    return lambda value: min(1.0, max(-1.0, 2 * (value - worst) / (best - worst) - 1))
-
-
-def bonus(full: float) -> Shape:
-    """0 at 0, 1 at `full` and beyond: good when there, no loss when not."""
-    return lambda value: min(1.0, max(0.0, value / full))
-
-
-def penalty(free: float, full: float) -> Shape:
-    """0 up to `free`, -1 at `full` and beyond; `free` may be the larger one."""
-    return lambda value: min(0.0, max(-1.0, -(value - free) / (full - free)))
-
-
-def expected(worst: float, best: float, gain: float = 0.35) -> Shape:
-    """As `rising`, with its good half scaled by `gain`: what most talks have earns little, its lack costs fully."""
-    shape = rising(worst, best)
-    return lambda value: shape(value) * (gain if shape(value) > 0 else 1.0)
-
-
-def between(low: float, best_low: float, best_high: float, high: float, gain: float = 0.35) -> Shape:
-    """`gain` within the best range, -1 at `low` and `high` and beyond, linear between."""
-
-    def shape(value: float) -> float:
-        if value < best_low:
-            return expected(low, best_low, gain)(value)
-        return gain if value <= best_high else expected(high, best_high, gain)(value)
-
-    return shape
 
 
 RULES: tuple[Rule, ...] = (

@@ -36,12 +36,13 @@ def clips(tenants: int = 8, each: int = 60, seed: int = 0) -> Examples:
     columns = np.zeros((n, len(FEATURE_NAMES)), np.float32)
     columns[:, FEATURE_NAMES.index("duration_s")] = np.exp(log_length)
     like = random.poisson(views * 0.03 * np.exp(0.5 * worth))
+    impressions = np.ceil(views / random.uniform(0.1, 0.5, n))
     counts = np.stack([random.binomial(views.astype(int), rate), views, like, like / 3, like / 4], 1).astype(float)
     return Examples(
         tenant=np.char.add("t", tenant.astype(str)), video=np.char.add("v", (np.arange(n) // 6).astype(str)),
         clip=np.arange(n).astype(str), made_on=np.full(n, "2026-01-01", "datetime64[D]"), features=columns,
         heuristic=worth, explored=np.zeros(n, bool), decision=np.full(n, -1, np.int8), counts=counts,
-        trials=np.stack([views, np.ceil(views / random.uniform(0.1, 0.5, n)), views, views, views], 1), feature_digest=feature_digest(),
+        trials=np.stack([views, impressions, views, views, views], 1), feature_digest=feature_digest(),
     )  # fmt: skip
 
 
