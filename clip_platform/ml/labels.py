@@ -108,17 +108,25 @@ def tenant_rates(counts: np.ndarray, trials: np.ndarray, tenants: np.ndarray) ->
 
 
 def _overall_rate(counts: np.ndarray, trials: np.ndarray, tenants: np.ndarray) -> float:
-    """Of all tenants, none counting for more than its share (`influence`)."""
+    """Of all tenants, none with more than its share of the trials (`influence`)."""
     from clip_platform.ml.influence import capped_shares
 
-    return float((counts * (share := capped_shares(trials, tenants))).sum() / max((trials * share).sum(), 1.0))
+    clips = np.bincount(tenants) / max(len(tenants), 1)
+    share = capped_shares(trials, tenants, clips)
+    return float((counts * share).sum() / max((trials * share).sum(), 1.0))
 
 
 def duration_adjusted(ratio: np.ndarray, reliability: np.ndarray, log_duration: np.ndarray) -> np.ndarray:
-    """r - b x: `ratio` without what the logarithm of the length explains by weighted least squares."""
+    """r - b x: `ratio` without what the logarithm of the length explains by weighted least squares.
+
+    A length that is not known is the usual one.
+    """
     if not len(ratio):
         return ratio
     weight = reliability + 1e-3
+    known = ~np.isnan(log_duration)
+    usual = np.average(log_duration[known], weights=weight[known]) if known.any() else 0.0
+    log_duration = np.where(known, log_duration, usual)
     x = log_duration - np.average(log_duration, weights=weight)
     slope = (weight * x * winsorised(ratio, reliability)).sum() / max(float((weight * x * x).sum()), 1e-9)
     return ratio - slope * x

@@ -186,13 +186,18 @@ def _visible(latent: np.ndarray, changed: np.ndarray) -> np.ndarray:
 
     later = changed.astype(float)
     asks, leans, is_open = of("opens_with_question") > 0.5, of("start_leaning"), of("end_open")
-    worth = 0.32 * asks - 0.22 * leans - 0.18 * is_open - 0.22 * leans * (is_open > 0)
+    worth = 0.22 * asks - 0.15 * leans - 0.13 * is_open - 0.22 * leans * (is_open > 0)
     worth += (0.36 - 0.36 * later) * np.tanh(1.5 * of("hook_energy_rel_db")) + 0.26 * of("hook_strong")
     worth += (0.08 + 0.38 * later) * of("energy_spread_db") - 0.26 * (of("duration_s") - 0.3 + 0.6 * later) ** 2
-    worth += 0.24 * of("face_share") * of("cuts_per_min") + 0.18 * of("speaker_share") - 0.14 * of("filler_share")
+    worth += 0.24 * of("face_share") * of("cuts_per_min") + 0.12 * of("speaker_share") - 0.14 * of("filler_share")
     worth -= 0.24 * np.maximum(of("longest_pause_s"), 0) + 0.15 * np.abs(of("words_per_s") - 0.4)
     worth += 0.2 * of("strong_share") * (of("centrality") > 0) + 0.2 * of("repeated_share")
-    worth += 0.18 * of("content_share") - 0.14 * of("position_share") + 0.12 * of("pitch_spread_st")
+    worth += (
+        0.24 * of("content_share")
+        + 0.2 * of("first_person_share")
+        - 0.14 * of("position_share")
+        + 0.12 * of("pitch_spread_st")
+    )
     return worth + (0.05 + 0.25 * later) * of("slide_share") + 0.16 * of("turns_per_min")
 
 

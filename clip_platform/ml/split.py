@@ -112,7 +112,7 @@ def _encoded(features: np.ndarray, target: np.ndarray, group: np.ndarray, is_ten
     within, target_within = features - means[index], target[:, None] - target_means[index]
     constant = within.var(axis=0) <= _CONSTANT * features.var(axis=0)
     alike = np.abs(_correlations(means, target_means)) > LARGEST_CORRELATION
-    looks_ahead = _correlations(within, target_within) < _LOOKED_AHEAD
+    looks_ahead = _correlations(within * (size[index] - 1), target_within) < _LOOKED_AHEAD
     return np.flatnonzero((alike & constant) | looks_ahead | (alike & (not is_tenant)))
 
 
