@@ -19,6 +19,7 @@ from clip_platform.identifiers import new_ulid
 from clip_platform.partitions import videos as video_partitions
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
+from clip_platform.resources.clips import RENDERING_VERSION
 from clip_platform.resources.stage_run import MadeFrom
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.edits import edited_clips
@@ -291,7 +292,7 @@ def test_each_stage_says_what_it_did_and_each_result_what_it_was_made_from(talk:
     assert rendered.needs is not None
     assert rendered.needs["edited_clips"] == made["edited_clips"].artifact.sha256
     assert set(rendered.reads or {}) == {"source"}
-    assert rendered.code_version == "2"
+    assert rendered.code_version == RENDERING_VERSION
     assert percent == pytest.approx(100)
 
 
