@@ -70,7 +70,8 @@ def process(video: Path, home: Path, out: Path, options: Sequence[str] = OPTIONS
     shutil.rmtree(home, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "clip_platform", "process", str(video), *options, "--out", str(out)]
-    environment = {**os.environ, "CLIP_PLATFORM_HOME": str(home)}
+    # what is measured is the embedded engine, also where NeMo and its model are at hand
+    environment = {**os.environ, "CLIP_PLATFORM_HOME": str(home), "CLIP_PLATFORM_SPEECH_ENGINE": "pocketsphinx"}
     done = subprocess.run(command, env=environment, stdout=sys.stderr, timeout=_DEADLINE_S, check=False)
     if done.returncode != 0:
         raise ProgramFailed(f"clip-platform process ended with status {done.returncode}; its own words are above")
