@@ -79,7 +79,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             model=str(settings.face_model) if settings.face_model else None,
             device=settings.device,
         ),
-        "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model),
+        "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model, device=settings.device),
         "scorer": ScorerResource(),
         "clip_writer": ClipWriterResource(),
     }

@@ -28,7 +28,15 @@ from clip_platform.errors import (
 from clip_platform.media import process
 from clip_platform.media.ffprobe import Described, describe, exact_number, streams_of_kind
 from clip_platform.media.information import AudioStream, MediaInfo, VideoStream
-from clip_platform.media.streams import AGAIN, about_tracks, audio_stream, disposition, is_still, video_stream
+from clip_platform.media.streams import (
+    AGAIN,
+    about_tracks,
+    audio_stream,
+    disposition,
+    is_still,
+    name_of_track,
+    video_stream,
+)
 from clip_platform.upload.acceptance import DEFAULT_LIMITS, Limits
 
 _HEAD_PACKETS = 400
@@ -76,7 +84,7 @@ def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
         video=video,
         audio=audio,
         audio_streams=streams,
-        warnings=(*warnings, *heard, *_about_ends(ends, video, audio, claimed)),
+        warnings=(*warnings, *heard, *_about_ends(ends, video, audio, claimed, of_several=len(streams) > 1)),
         container_start_s=start,
     )
 
@@ -329,13 +337,16 @@ def _too_long(path: Path, duration: Fraction, limits: Limits) -> LimitExceeded:
     return LimitExceeded(f"{path.name} lasts {hours:.1f} h; at most {most:g} h are taken, so cut it")
 
 
-def _about_ends(ends: _Ends, video: VideoStream, audio: AudioStream, claimed: Fraction | None) -> list[str]:
-    warnings = []
+def _about_ends(
+    ends: _Ends, video: VideoStream, audio: AudioStream, claimed: Fraction | None, *, of_several: bool
+) -> list[str]:
+    """What ends early or late; of several sound tracks the one meant is named, as another may be chosen later."""
+    warnings, sound = [], f"the sound of {name_of_track(audio)}" if of_several else "the sound"
     if claimed and ends.read_in_full and claimed - ends.last > _NOTABLE_S:
         warnings.append(f"the file ends {float(claimed - ends.last):.1f} s before its header says")
     beyond = ends.by_stream[audio.index] - ends.by_stream[video.index]
     if beyond > 1:
-        warnings.append(f"the sound goes on for {float(beyond):.1f} s after the last picture; that part is left out")
+        warnings.append(f"{sound} goes on for {float(beyond):.1f} s after the last picture; that part is left out")
     if beyond < -1:
-        warnings.append(f"the sound ends {float(-beyond):.1f} s before the picture")
+        warnings.append(f"{sound} ends {float(-beyond):.1f} s before the picture")
     return warnings

@@ -127,6 +127,7 @@ class SentenceEmbedderResource(dg.ConfigurableResource):
     """`model`: a sentence-transformers model by name or path; without one, selection goes by words alone."""
 
     model: str | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def key(self) -> Mapping[str, object]:
         """Empty without a model, so that checkpoints older than embeddings are found."""
@@ -137,14 +138,14 @@ class SentenceEmbedderResource(dg.ConfigurableResource):
         return {"sentence_model": self.model, "sentence_engine": engine_version()}
 
     def get(self) -> SentenceEmbedder | None:
-        return None if self.model is None else _sentence_embedder(self.model)
+        return None if self.model is None else _sentence_embedder(self.model, self.device)
 
 
 @cache
-def _sentence_embedder(model: str) -> SentenceEmbedder:
+def _sentence_embedder(model: str, device: str) -> SentenceEmbedder:
     from clip_platform.selection.backends.sentence_transformer import SentenceTransformerEmbedder
 
-    return SentenceTransformerEmbedder(model)
+    return SentenceTransformerEmbedder(model, None if device == "auto" else device)
 
 
 class ClipWriterResource(dg.ConfigurableResource):

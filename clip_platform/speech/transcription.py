@@ -93,19 +93,20 @@ def _answers(
     if recognizer.batches_at_once == 1:
         yield from ((batch, answer(batch)) for batch in batches)
         return
-    with ThreadPoolExecutor(recognizer.batches_at_once, "speech") as threads:
-        waiting: deque[tuple[Sequence[Chunk], Future[list[tuple[Word, ...]]]]] = deque()
-        try:
-            for batch in batches:
-                waiting.append((batch, threads.submit(answer, batch)))
-                if len(waiting) > recognizer.batches_at_once:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
+    threads = ThreadPoolExecutor(recognizer.batches_at_once, "speech")
+    waiting: deque[tuple[Sequence[Chunk], Future[list[tuple[Word, ...]]]]] = deque()
+    try:
+        for batch in batches:
+            waiting.append((batch, threads.submit(answer, batch)))
+            if len(waiting) > recognizer.batches_at_once:
                 done, future = waiting.popleft()
                 yield done, future.result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        # After a failure or Ctrl-C nobody waits for what is still being heard; closing the engine ends it.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _own(words: Sequence[Word], margin_s: Fraction, chunk: Span) -> list[Word]:

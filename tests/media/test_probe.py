@@ -236,3 +236,14 @@ def test_every_prefix_and_corruption_ends_in_information_or_one_invalid_input(ta
         path.write_bytes(content[: int(len(content) * share)])
         with pytest.raises(InvalidInput):
             probe(path)
+
+
+def test_of_several_sound_tracks_the_one_that_ends_early_is_named(make_media):
+    short = make_media(
+        "short.mkv",
+        *("-map", "0:v", "-map", "1:a", "-map", "2:a", "-disposition:a:0", "default"),
+        *("-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=fra"),
+        inputs=("-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=5", *("-f", "lavfi", "-i", "sine=d=2"), *SOUND),
+    )
+
+    assert any("the sound of deu ends" in warning for warning in probe(short).warnings)

@@ -65,7 +65,7 @@ def _load(model: str, device: str | None) -> Any:
         ) from error
     try:
         return SentenceTransformer(model, device=device)
-    except Exception as error:  # the package raises whatever its parts raise
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
         raise EngineUnavailable(
             f"sentence model {model!r} cannot be loaded; {_remedy(model)}", detail=f"{type(error).__name__}: {error}"
         ) from error

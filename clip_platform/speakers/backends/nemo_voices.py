@@ -4,13 +4,12 @@ file or by a name on the Hugging Face hub. Needs the extra `nemo`.
 
 from __future__ import annotations
 
-import logging
-import tarfile
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from clip_platform.errors import EngineUnavailable
+from clip_platform.speech.backends.nemo_archive import restored
 from clip_platform.speech.backends.nemo_models import (
     Device,
     cuda_is_there,
@@ -72,17 +71,9 @@ class NemoVoiceEmbedder:
             path = model_file(self._name) or fetched(self._name)
         except EngineUnavailable as error:
             raise _unavailable(self._name, "it could not be fetched", detail=str(error)) from error
-        if not tarfile.is_tarfile(path):
-            raise _unavailable(self._name, f"{path} is not a .nemo archive; fetch it again")
-        logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
-        from nemo.collections.asr.models import ASRModel, EncDecSpeakerLabelModel
+        model = restored(self._name, path, self._device, _unavailable)
+        from nemo.collections.asr.models import EncDecSpeakerLabelModel
 
-        logging.getLogger("nemo_logger").setLevel(logging.ERROR)
-        try:
-            model = ASRModel.restore_from(str(path), map_location=self._device)
-        except Exception as error:  # half an archive, another kind of archive, weights of another version, no memory
-            reason = f"loading {path} failed with {type(error).__name__}; fetch it again, unless memory is short"
-            raise _unavailable(self._name, reason, detail=str(error)) from error
         if not isinstance(model, EncDecSpeakerLabelModel):
             raise _unavailable(self._name, f"a {type(model).__name__} tells no voices apart; choose a speaker model")
         if model.cfg.preprocessor.sample_rate != SAMPLE_RATE_HZ:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import tarfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clip_platform.errors import EngineUnavailable
+from clip_platform.speech.backends.nemo_archive import restored
 from clip_platform.speech.backends.nemo_models import unavailable
 from clip_platform.speech.backends.nemo_words import Token, ctc_tokens, transducer_tokens
 from clip_platform.speech.sound import SAMPLE_RATE_HZ
@@ -86,28 +85,13 @@ def load_network(name: str, path: Path, device: str, precision: Precision) -> Ne
     """
     if precision == "fp16" and device != "cuda":
         raise _unusable(name, "precision fp16 needs a CUDA device; choose auto, fp32 or bf16")
-    model = _restored(name, path, device)
+    model = restored(name, path, device, unavailable)
     _check_kind(name, model)
     if _is_transducer(model) and not _lstm_runs_in(device, precision):
         raise _unusable(name, f"this {device} cannot run its LSTM in precision {precision}; choose auto or fp32")
     _decode_with_confidence(model)
     model.eval()
     return Network(name, model, device, precision)
-
-
-def _restored(name: str, path: Path, device: str) -> Any:
-    if not tarfile.is_tarfile(path):
-        raise unavailable(name, f"{path} is not a .nemo archive; fetch it again")
-    logging.getLogger("nv_one_logger").setLevel(logging.CRITICAL)  # says at import that it sends nothing
-    from nemo.collections.asr.models import ASRModel
-
-    # its own setLevel would change handlers too, which may be others'
-    logging.getLogger("nemo_logger").setLevel(logging.ERROR)
-    try:
-        return ASRModel.restore_from(str(path), map_location=device)
-    except Exception as error:  # half an archive, another kind of archive, weights of another version, no memory
-        reason = f"loading {path} failed with {type(error).__name__}; fetch it again, unless memory is short"
-        raise unavailable(name, reason, detail=str(error)) from error
 
 
 def _check_kind(name: str, model: Any) -> None:

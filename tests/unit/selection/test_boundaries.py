@@ -4,7 +4,15 @@ from fractions import Fraction
 
 import pytest
 
-from clip_platform.selection.boundaries import leans_on_context, padded_end, padded_start, stays_open, why_it_leans
+from clip_platform.selection.boundaries import (
+    clear_end,
+    clear_start,
+    leans_on_context,
+    padded_end,
+    padded_start,
+    stays_open,
+    why_it_leans,
+)
 from clip_platform.timeline import Span
 
 
@@ -87,3 +95,57 @@ def test_a_flash_that_cannot_be_avoided_never_costs_a_word():
     start = padded_start(pause, at_edge=False, cuts=(Fraction("10.2"),))
 
     assert pause.start <= start <= pause.end
+
+
+PAUSE = Span.of(10, 14)
+
+
+@pytest.mark.parametrize(
+    ("laugh", "start"),
+    [
+        (Span.of("11", "13.9"), "13.9"),  # over before the words: the clip begins after it
+        (Span.of("12", "15"), "12"),  # into the words: the clip begins with it
+        (Span.of("9", "15"), "13.8"),  # longer than the pause: nothing helps
+        (Span.of("11", "12"), "13.8"),  # elsewhere in the pause
+    ],
+)
+def test_a_start_inside_laughter_moves_out_of_it(laugh, start):
+    assert clear_start(Fraction("13.8"), PAUSE, [laugh]) == Fraction(start)
+
+
+@pytest.mark.parametrize(
+    ("laugh", "end"),
+    [
+        (Span.of("10.1", "12.5"), "12.5"),  # it answers the last words: the clip keeps it
+        (Span.of("10.3", "12.5"), "12.5"),  # and it may come a moment later
+        (Span.of("10.1", "15"), "10.1"),  # it runs into the next words: the clip ends before it
+        (Span.of("9", "15"), "10.2"),  # longer than the pause: nothing helps
+        (Span.of("12", "13"), "10.2"),  # it has nothing to do with these words
+    ],
+)
+def test_an_end_keeps_the_laughter_that_answers_it_or_comes_before_it(laugh, end):
+    assert clear_end(Fraction("10.2"), PAUSE, [laugh]) == Fraction(end)
+
+
+@pytest.mark.parametrize(
+    ("language", "leaning", "standing"),
+    [
+        ("de", "Aber wir haben das Haus verkauft.", "Wir haben das Haus verkauft."),
+        ("es", "Pero vendimos la casa.", "Vendimos la casa."),
+        ("fr", "Mais nous avons vendu la maison.", "Nous avons vendu la maison."),
+        ("it", "Ma abbiamo venduto la casa.", "Abbiamo venduto la casa."),
+        ("pt", "Mas vendemos a casa.", "Vendemos a casa."),
+        ("nl", "Maar we hebben het huis verkocht.", "We hebben het huis verkocht."),
+    ],
+)
+def test_each_language_has_its_own_leaning_openers(language, leaning, standing):
+    assert leans_on_context(leaning, language=language) == 1.0
+    assert leaning.split()[0].lower() in why_it_leans(leaning, language=language)
+    assert leans_on_context(standing, language=language) == 0.0
+
+
+def test_words_of_one_language_mean_nothing_in_another():
+    assert leans_on_context("But he sold it.", language="xx") == 0.0
+    assert leans_on_context("Die Firma wuchs.", language="en") == 0.0
+    assert stays_open("wir gingen in das", language="de") == 1.0
+    assert stays_open("wir gingen in das", language="en") == 0.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import pytest
 from clip_platform.selection.boundaries import SHORTEST_SHOT_S, leans_on_context
 from clip_platform.selection.candidates import MAX_CANDIDATES, ClipCandidates, propose
 from clip_platform.selection.verdicts import candidate_problems
+from clip_platform.timeline import Span
 from clip_platform.upload.preferences import Preferences
 from tests.fakes.talks import THREE_SUBJECTS, Talk, talk
 
@@ -166,3 +168,33 @@ def test_a_range_after_the_source_gives_no_candidate_and_says_why():
 
     assert found.candidates == ()
     assert {one.reason for one in found.unfit} == {"it is outside the part of the source that was asked for"}
+
+
+def test_a_clip_keeps_the_laughter_after_its_last_words_and_none_begins_inside_it():
+    made = talk(pause_s=2.0)
+    laughs = [Span(one.span.end + Fraction(1, 10), one.span.end + Fraction(3, 2)) for one in made.sentences]
+
+    found = propose(made.transcript, made.sentences, made.shots, made.media, Preferences(), laughs=laughs)
+
+    assert found.candidates
+    for one in found.candidates:
+        last = made.sentences[one.last_sentence]
+        if last is not made.sentences[-1]:
+            assert one.span.end == last.span.end + Fraction(3, 2)
+        assert not any(laugh.start < one.span.start < laugh.end for laugh in laughs)
+
+
+def test_without_marks_a_sentence_after_a_short_breath_does_not_open_a_clip():
+    made = talk([text.rstrip(".").lower() for text in THREE_SUBJECTS])
+    breathless = 12
+    shift = made.sentences[breathless].span.start - made.sentences[breathless - 1].span.end - Fraction(1, 10)
+    sentences = tuple(
+        replace(one, span=one.span.shifted(-shift if number >= breathless else Fraction(0)))
+        for number, one in enumerate(made.sentences)
+    )
+
+    found = propose(made.transcript, sentences, made.shots, made.media, Preferences())
+
+    assert breathless in {one.first_sentence for one in proposed(made).candidates}
+    assert breathless not in {one.first_sentence for one in found.candidates}
+    assert any("may begin inside a sentence" in stretch.reason for stretch in found.unfit)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from clip_platform.errors import NoSpeech
+from clip_platform.errors import NoSpeech, ProgramFailed
 from clip_platform.speech.backends.silero import SileroVoiceActivity
 from clip_platform.speech.chunks import cut_into_chunks, quietest_sample
 from clip_platform.speech.sound import SAMPLE_RATE_HZ
@@ -54,6 +56,30 @@ def test_what_is_heard_beside_a_chunk_gives_no_word_twice(batches_at_once: int, 
 
     assert [word.text for word in transcript.words] == [f"hz{100 * number}" for number in range(2, 9)]
     assert [float(word.span.start) for word in transcript.words] == pytest.approx([0.7 * n for n in range(7)], abs=0.01)
+
+
+def test_a_failure_does_not_wait_for_what_is_still_being_heard(monkeypatch: pytest.MonkeyPatch):
+    talk = np.concatenate([np.r_[tone(100 * number, 0.3), silence(0.4)] for number in range(2, 9)])
+    engine = BurstRecognizer(batch_size=2, preferred_chunk_s=Fraction(1))
+    first, second_hears, released, second_ended = threading.Lock(), *(threading.Event() for _ in range(3))
+
+    def recognize(_chunks: Sequence[np.ndarray]) -> list[tuple[Word, ...]]:
+        if first.acquire(blocking=False):
+            assert second_hears.wait(10)
+            raise ProgramFailed("the decoder died")
+        second_hears.set()
+        released.wait(10)
+        second_ended.set()
+        raise ProgramFailed("closed")
+
+    monkeypatch.setattr(engine, "batches_at_once", 2)
+    monkeypatch.setattr(engine, "recognize", recognize)
+
+    with pytest.raises(ProgramFailed, match="died"):
+        transcribe(SoundInMemory(talk), engine, find_bursts)
+
+    assert not second_ended.is_set()
+    released.set()
 
 
 def test_three_minutes_without_a_pause_are_cut_between_words():
