@@ -37,10 +37,10 @@ from benchmarks import (
     vision_over_decode,
     voice_activity,
 )
-from benchmarks.fixture import PARAMETERS, fixture
+from benchmarks.fixture import PARAMETERS, fixture, small_fixture
 from benchmarks.measuring import Ratio
 
-SHORT_MINUTES, LONG_MINUTES = 10.0, 60.0
+SHORT_MINUTES, LONG_MINUTES = 10.0, 180.0
 Benchmark = Callable[[], list[Ratio]]
 
 
@@ -85,7 +85,7 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
 def _long(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
     long_minutes = minutes * LONG_MINUTES / SHORT_MINUTES
     return {
-        "memory": lambda: memory.measure(fixture(folder, minutes), fixture(folder, long_minutes), folder),
+        "memory": lambda: memory.measure(small_fixture(folder, minutes), small_fixture(folder, long_minutes), folder),
         "vision_memory": vision_memory.measure,
         "long_talk": long_talk.measure,
     }

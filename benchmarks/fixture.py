@@ -38,10 +38,26 @@ def fixture(folder: Path, minutes: float) -> Fixture:
     if not loop.exists():
         picture = f"{_TO_HD_COLOURS},noise=alls={NOISE}:allf=t"
         _make(loop, ["-i", str(talk.video), "-vf", picture, *_encoder(), "-c:a", "copy"])
+    return Fixture(_repeated(loop, minutes, folder), talk, minutes)
+
+
+def small_fixture(folder: Path, minutes: float) -> Fixture:
+    """The same talk in small pictures without noise: for what depends on the length and not on the picture's size."""
+    talk = current_sample_talk(folder.parent / "sample")
+    with talk.video.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    loop = folder / f"small-{digest}.mp4"
+    if not loop.exists():
+        _make(loop, ["-i", str(talk.video), "-vf", "scale=320:-2", "-c:v", "libx264", "-g", "250", "-c:a", "copy"])
+    return Fixture(_repeated(loop, minutes, folder), talk, minutes)
+
+
+def _repeated(loop: Path, minutes: float, folder: Path) -> Path:
     video = folder / f"{loop.stem.replace('loop', 'talk')}-{minutes:g}min.mp4"
     if not video.exists():
         _make(video, ["-stream_loop", "-1", "-i", str(loop), "-t", f"{60 * minutes:g}", "-c", "copy"])
-    return Fixture(video, talk, minutes)
+    return video
 
 
 def _encoder() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.fixture import Fixture
 from benchmarks.measuring import Ratio, peak_memory_mib
 
-LIMIT = 1.15
+LIMIT = 1.1
 
 
 def measure(short: Fixture, long: Fixture, folder: Path) -> list[Ratio]:

@@ -132,6 +132,8 @@ def _load(pack: Path, providers: Sequence[str]) -> Any:
             f"ONNX Runtime {onnxruntime.__version__} has no {', '.join(missing)}; "
             "install onnxruntime-gpu, or set CLIP_PLATFORM_DEVICE to auto or cpu"
         )
+    if _CUDA in providers:
+        onnxruntime.preload_dlls()  # finds the CUDA and cuDNN that pip installed, whether torch was imported or not
     # Given as a path that exists, so that its name is never looked up in the download catalogue.
     wanted = ["detection", "recognition"]
     try:
