@@ -26,6 +26,7 @@ from clip_platform.speakers.turns import SpeakerTurns
 from clip_platform.speakers.verdicts import turn_problems
 from clip_platform.speakers.voices import find_voices
 from clip_platform.speech.acoustics import AcousticFeatures, burst_spans
+from clip_platform.speech.final_tones import finality
 from clip_platform.speech.sentences import split_sentences
 from clip_platform.speech.transcript import Transcript
 from clip_platform.vision.tracks import FaceTracks, Shots
@@ -63,7 +64,8 @@ def _turns_metadata(turns: SpeakerTurns, _run: StageRun) -> dict[str, object]:
 def _clip_candidates(
     run: StageRun, transcript: Transcript, acoustics: AcousticFeatures, shots: Shots, info: MediaInfo
 ) -> ClipCandidates:
-    sentences = split_sentences(transcript.words, transcript.language)
+    melody = finality(transcript.words, acoustics)
+    sentences = split_sentences(transcript.words, transcript.language, melody.tolist())
     return propose(
         transcript, sentences, shots, info, run.preferences, run.sentence_embedder.get(), burst_spans(acoustics)
     )
@@ -163,7 +165,7 @@ clips = build_stage(
                     name="clip_candidates",
                     type=ClipCandidates,
                     description="Complete talking points within the duration band, and stretches that cannot be clips.",
-                    code_version="2",
+                    code_version="3",
                     kinds=frozenset({"python"}),
                     metadata=_candidates_metadata,
                     checks=(

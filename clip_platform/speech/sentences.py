@@ -1,4 +1,4 @@
-"""Sentences as runs of words; where a talk may be cut. Needs words only."""
+"""Sentences as runs of words; where a talk may be cut. Needs words, and what the melody says if anything does."""
 
 from __future__ import annotations
 
@@ -47,16 +47,22 @@ _CONTINUING = "and or nor in of to with without which who whose that than until 
 _RUNS_ON = frozenset(_CONTINUING.split())
 
 
-def split_sentences(words: Sequence[Word], language: str) -> tuple[Sentence, ...]:
+def split_sentences(
+    words: Sequence[Word], language: str, finality: Sequence[float] | None = None
+) -> tuple[Sentence, ...]:
     """Sentences that cover every word once, in order.
 
     They end where the transcript says so, or, when it has no punctuation, where the talk pauses: the threshold adapts
     to the speaker, between breaths and ends, and what is shorter than three words joins the nearer neighbour. What is
     then longer than 30 words or 15 s is cut at its longest pause.
+
+    Args:
+        finality: of the gap after each word but the last, -1 (the melody goes on) .. 1 (it ends); counts where there is
+            no punctuation, and makes a pause seem up to twice or half as long.
     """
     if not words:
         return ()
-    ends = _marked_ends(words) if _is_punctuated(words) else _paused_ends(words, language)
+    ends = _marked_ends(words) if _is_punctuated(words) else _paused_ends(words, language, finality)
     return tuple(_sentence(words, first, last) for first, last in _cut_long_ones(words, _runs(ends, len(words))))
 
 
@@ -70,8 +76,13 @@ def _marked_ends(words: Sequence[Word]) -> list[int]:
     ]
 
 
-def _paused_ends(words: Sequence[Word], language: str) -> list[int]:
+def _paused_ends(words: Sequence[Word], language: str, finality: Sequence[float] | None) -> list[int]:
     strengths_s = [_strength_s(words, number, language) for number in range(len(words) - 1)]
+    if finality is not None:
+        strengths_s = [
+            strength_s * Fraction(2 ** float(final)).limit_denominator(1000)
+            for strength_s, final in zip(strengths_s, finality, strict=True)
+        ]
     threshold_s = _threshold_s(strengths_s)
     ends = [number for number, strength_s in enumerate(strengths_s) if strength_s >= threshold_s]
     return _without_fragments(words, ends)
