@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     database_worker_password: SecretStr | None = Field(
         default=None, description="role clip_platform_worker: verification, webhooks, audit export"
     )
+    database_learner_password: SecretStr | None = Field(
+        default=None, description="role clip_platform_learner: feedback and clips to train from"
+    )
+    database_rescorer_password: SecretStr | None = Field(
+        default=None, description="role clip_platform_rescorer: scores of the archive"
+    )
+    exploration_share: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=0.5,
+        description="share of videos shown in random order and without scores, so that models are judged fairly",
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices(f"{PREFIX}REDIS_URL", "REDIS_URL"),
@@ -164,7 +176,9 @@ class Settings(BaseSettings):
         """The API's address as clients see it, without a slash at its end."""
         return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
 
-    def database_url(self, role: Literal["owner", "pipeline", "sensors", "api", "worker"]) -> str | None:
+    def database_url(
+        self, role: Literal["owner", "pipeline", "sensors", "api", "worker", "learner", "rescorer"]
+    ) -> str | None:
         """The address for one of the application's roles; None when the embedded server is to be used.
 
         Raises:

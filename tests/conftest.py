@@ -63,7 +63,7 @@ def migrated_server(embedded_postgres: Server) -> MigratedServer:
 
 _EMPTIED = (
     *("webhook_endpoints", "events", "destinations", "members", "api_tokens", "idempotency_keys", "usage_entries"),
-    *("audit_events", "audit_exports", "erasure_requests"),
+    *("audit_events", "audit_exports", "erasure_requests", "rescorings"),
     *("videos", "tenants"),  # all other tables go with these
 )
 
@@ -116,6 +116,20 @@ def api_door(migrated_server: MigratedServer) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def worker_door(migrated_server: MigratedServer) -> Iterator[Database]:
     opened = Database(migrated_server.url(roles.WORKER))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def learner_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url(roles.LEARNER))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def rescorer_door(migrated_server: MigratedServer) -> Iterator[Database]:
+    opened = Database(migrated_server.url(roles.RESCORER))
     yield opened
     opened.close()
 

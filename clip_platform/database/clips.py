@@ -24,7 +24,9 @@ from clip_platform.identifiers import StoredObject
 class ClipRow:
     """A published clip. Times are the source's, kept to the microsecond; `files` by name (`video`, `srt`, ...).
 
-    `contributions`: objects `{"feature", "value", "points"}` that sum to `score - baseline`. `revision` counts what a
+    `contributions`: objects `{"feature", "value", "points"}` that sum to `score - baseline`; empty where the score is
+    not the heuristic's. `low`, `high`: where it ends with 80 % chance, `band` in a word, `top_chance` its chance to
+    be in the best third; None where the heuristic scored. `revision` counts what a
     tenant or a run changed about it; `edit_revision` is the edit of it that the files show, 0 for none.
     """
 
@@ -50,6 +52,10 @@ class ClipRow:
     hashtags: tuple[str, ...] = ()
     summary: str = ""
     signature: bytes = b""
+    low: float | None = None
+    high: float | None = None
+    band: str | None = None
+    top_chance: float | None = None
     revision: int = field(default=1, compare=False)
     created_at: datetime | None = field(default=None, compare=False)
     updated_at: datetime | None = field(default=None, compare=False)
@@ -81,7 +87,7 @@ _SET_RENDERED = text("""
 _WRITTEN = (
     *("rank", "start_s", "end_s", "score", "title", "model", "reasons", "files", "fallbacks", "baseline"),
     *("contributions", "text", "aspect", "caption_style", "platforms", "width_px", "height_px", "edit_revision"),
-    *("hashtags", "summary", "signature"),
+    *("hashtags", "summary", "signature", "low", "high", "band", "top_chance"),
 )
 _DOCUMENTS = frozenset({"reasons", "files", "fallbacks", "contributions", "platforms", "hashtags"})
 # A clip keeps its row: feedback and what clients know of its revision belong to it.
@@ -101,7 +107,7 @@ _ADD_CANDIDATE = text("""
         :reason)""")
 _COLUMNS = """clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks, model, baseline, contributions,
     text, aspect, caption_style, platforms, width_px, height_px, edit_revision, hashtags, summary, signature,
-    revision, created_at, updated_at"""
+    low, high, band, top_chance, revision, created_at, updated_at"""
 _CLIPS = text(f"select {_COLUMNS} from clips where video_id = :video_id order by rank, clip_id")  # noqa: S608
 _CLIP = text(f"select {_COLUMNS} from clips where video_id = :video_id and clip_id = :clip_id")  # noqa: S608
 _SIGNATURES_BEFORE = text("""

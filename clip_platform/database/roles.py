@@ -17,13 +17,18 @@ API = "clip_platform_api"
 """Serves tenants; sees one tenant at a time, and looks tokens up by their hash."""
 WORKER = "clip_platform_worker"
 """Verifies uploads, delivers webhooks, exports the audit; finds work across tenants by id, then sees one tenant."""
+LEARNER = "clip_platform_learner"
+"""Reads feedback and clips of all tenants as numbers and identifiers, for training; writes nothing."""
+RESCORER = "clip_platform_rescorer"
+"""Writes scores of all tenants' clips and says which of them are shown; sees identifiers only."""
 DAGSTER = "dagster"
 MLFLOW = "mlflow"
 
 APPLICATION_DATABASE = "clip_platform"
 DATABASE_OWNERS: Mapping[str, str] = {APPLICATION_DATABASE: OWNER, "dagster": DAGSTER, "mlflow": MLFLOW}
-ROLES = (OWNER, PIPELINE, SENSORS, API, WORKER, DAGSTER, MLFLOW)
-_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER)}
+ROLES = (OWNER, PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER, DAGSTER, MLFLOW)
+_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER)}
+_MAKES_TEMPORARY_TABLES: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (RESCORER,)}
 
 
 def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
@@ -60,3 +65,5 @@ def _ensure_database(connection: psycopg.Connection, database: str, owner: str) 
     connection.execute(sql.SQL("revoke all on database {} from public").format(name))
     for guest in _GUESTS.get(database, ()):
         connection.execute(sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(guest)))
+    for guest in _MAKES_TEMPORARY_TABLES.get(database, ()):
+        connection.execute(sql.SQL("grant temporary on database {} to {}").format(name, sql.Identifier(guest)))

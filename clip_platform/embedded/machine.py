@@ -71,6 +71,8 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
                 **shared,
                 "CLIP_PLATFORM_DATABASE_PIPELINE_PASSWORD": server.password(roles.PIPELINE),
                 "CLIP_PLATFORM_DATABASE_SENSORS_PASSWORD": server.password(roles.SENSORS),
+                "CLIP_PLATFORM_DATABASE_LEARNER_PASSWORD": server.password(roles.LEARNER),
+                "CLIP_PLATFORM_DATABASE_RESCORER_PASSWORD": server.password(roles.RESCORER),
                 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, which dagster-postgres does not use
                 "DAGSTER_POSTGRES_URL": server.url(roles.DAGSTER, "dagster", driver="postgresql+psycopg2"),
                 "DAGSTER_HOME": str(dagster_home),

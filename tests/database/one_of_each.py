@@ -42,6 +42,10 @@ insert into destination_copies (destination_id, tenant_id, video_id, clip_id, re
 insert into usage_entries (tenant_id, entry_key, kind, quantity) values ({t}, 'k', 'stored_bytes', 1);
 insert into audit_events (tenant_id, actor, action, resource, details) values ({t}, '', '', '', '{{}}');
 insert into audit_exports (tenant_id, first_sequence, last_sequence, object_key) values ({t}, 1, 1, '');
+insert into clip_scores (tenant_id, video_id, clip_id, model_version, value, low, high, band, top_chance)
+    values ({t}, {v}, 'c', '1', 50, 40, 60, 'middle', 0.3);
+insert into score_versions (tenant_id, model_version) values ({t}, '1');
+insert into video_arms (tenant_id, video_id, arm, exploration_share) values ({t}, {v}, 'explore', 0.1);
 insert into erasure_requests (request_id, tenant_id, requested_by, deadline_at) values ('ers_' || {t}, {t}, '', now());
 """
 
