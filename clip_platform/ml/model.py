@@ -29,7 +29,7 @@ ACCEPT_WEIGHT = 0.6
 LEAST_CLIPS = 300
 """Watched, mature clips below which the heuristic serves: learning is surely better only from here on."""
 LEAST_REVIEWED = 100
-_HEURISTIC_UNIT = 10.0
+HEURISTIC_UNIT = 10.0
 """Points of the heuristic that are about a standard deviation; its slope is a label per so many points."""
 _SLOPE_PRIOR = 30.0
 
@@ -191,7 +191,7 @@ def heuristic_slope(heuristic: np.ndarray, target: np.ndarray, weight: np.ndarra
 
 
 def centred_heuristic(values: np.ndarray) -> np.ndarray:
-    return (values - 50.0) / _HEURISTIC_UNIT
+    return (values - 50.0) / HEURISTIC_UNIT
 
 
 def data_digest(examples: Examples) -> str:

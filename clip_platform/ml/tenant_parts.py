@@ -26,6 +26,10 @@ class TenantPart:
     def of(self, features: np.ndarray) -> np.ndarray:
         return _standardised(features, self.middle, self.spread) @ self.slopes
 
+    def by_feature(self, features: np.ndarray) -> np.ndarray:
+        """(n, f) that sum to the same."""
+        return _standardised(features, self.middle, self.spread) * self.slopes
+
 
 def fit_tenant_parts(
     features: np.ndarray, left: np.ndarray, weight: np.ndarray, tenant: np.ndarray

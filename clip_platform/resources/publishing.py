@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clip_platform.database import clips
 from clip_platform.database.clips import CandidateRow, ClipRow
 from clip_platform.delivery.manifest import contributions, spoken_words
@@ -83,7 +85,20 @@ def _clip_row(
         hashtags=clip.hashtags,
         summary=clip.summary,
         signature=signature_of(text),
+        **_outlook(clip.score, score),
     )
+
+
+def _outlook(shown: float, score: ClipScore | None) -> dict[str, Any]:
+    """What a trained model says beside the score; wide enough for what keywords added to it."""
+    if score is None or score.low is None or score.high is None:
+        return {}
+    return {
+        "low": min(score.low, shown),
+        "high": max(score.high, shown),
+        "band": score.band,
+        "top_chance": score.top_chance,
+    }
 
 
 def _candidate_row(candidate: RejectedCandidate) -> CandidateRow:

@@ -10,7 +10,7 @@ from clip_platform.scoring.features import ClipFeatures
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """How many of the score's points one feature gave or took; `value` in the feature's unit."""
+    """How many of the score's points a feature, or a group of them, gave or took; `value` in the feature's unit."""
 
     feature: str
     value: float
@@ -19,13 +19,21 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """`value` is 0..100; contributions sum to `value - baseline`; `reasons`: the three that matter most, in words."""
+    """`value` is 0..100; contributions sum to `value - baseline`; `reasons`: the three that matter most, in words.
+
+    A trained model adds where the clip ends with 80 % chance (`low`..`high`), a band, and its chance to be in the
+    best third; None from the heuristic, which knows no clip's fate.
+    """
 
     candidate_id: str
     value: float
     baseline: float
     contributions: tuple[Contribution, ...]
     reasons: tuple[str, ...]
+    low: float | None = None
+    high: float | None = None
+    band: str | None = None
+    top_chance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
