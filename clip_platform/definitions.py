@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from clip_platform import telemetry
+from clip_platform.assets.learning import LEARNING
 from clip_platform.jobs import STEPS, process_video, requeue_video, rerender_clips
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
@@ -21,6 +22,7 @@ from clip_platform.resources.engines import (
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
+from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.retention import RetentionResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
@@ -66,6 +68,11 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             default_days=settings.retention_days,
             notice_days=settings.expiry_notice_days,
         ),
+        "learning": LearningResource(
+            videos=videos,
+            learner=_database(settings, "learner"),
+            rescorer=_database(settings, "rescorer"),
+        ),
         "speech_recognizer": SpeechRecognizerResource(
             engine=settings.speech_engine,
             model=settings.nemo_model,
@@ -99,7 +106,7 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
     """The whole code location; `replacements` take the place of resources by name, in tests."""
     resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
     return dg.Definitions(
-        assets=[*STEPS],
+        assets=[*STEPS, *LEARNING],
         jobs=[process_video, rerender_clips, requeue_video],
         sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs, expired_videos],
         resources=resources,

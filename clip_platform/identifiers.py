@@ -12,7 +12,12 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_ulid() -> str:
     """A fresh ULID: 48 bits of milliseconds, 80 random bits, 26 Crockford base-32 characters, sortable by time
     (https://github.com/ulid/spec)."""
-    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    return ulid_of(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def ulid_of(milliseconds: int, entropy: bytes) -> str:
+    """The ULID of a moment since 1970; `entropy`: ten bytes."""
+    value = (milliseconds << 80) | int.from_bytes(entropy, "big")
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
 
 

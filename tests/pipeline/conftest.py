@@ -18,6 +18,7 @@ from clip_platform.evaluation.sample_talk import make_sample_talk
 from clip_platform.evaluation.script import LINES
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
+from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.videos import VideosResource
 from tests.conftest import MigratedServer
 
@@ -71,6 +72,15 @@ def videos_resource(empty_database: MigratedServer, tmp_path: Path) -> VideosRes
             make_master=True,
         ),
         scratch=str(tmp_path / "scratch"),
+    )
+
+
+@pytest.fixture
+def learning_resource(videos_resource: VideosResource, empty_database: MigratedServer) -> LearningResource:
+    return LearningResource(
+        videos=videos_resource,
+        learner=_door(empty_database, roles.LEARNER),
+        rescorer=_door(empty_database, roles.RESCORER),
     )
 
 
