@@ -12,7 +12,14 @@ from functools import cache
 from typing import Any, Protocol
 
 from clip_platform.errors import CheckFailed
-from clip_platform.selection.titles import LONGEST_TITLE, sentences_of, telling, title_of, trimmed
+from clip_platform.selection.titles import (
+    LONGEST_TITLE,
+    sentences_of,
+    telling,
+    title_of,
+    title_sentence,
+    trimmed,
+)
 from clip_platform.selection.vocabulary import content_stems, is_content, is_number, tokens
 
 MOST_HASHTAGS = 5
@@ -106,14 +113,15 @@ def _extractor(language: str) -> Any:
 def summary_of(spoken: Sequence[str]) -> str:
     """The sentence that says most of what the clip says, shortened at a word; empty without words.
 
-    Unlike a title it may come from anywhere in the clip, and keeps its mark.
+    It is another sentence than the title's where one has something to say. It keeps its mark.
     """
     sentences = sentences_of(spoken)
     if not sentences:
         return ""
     said = Counter(stem for sentence in sentences for stem in content_stems(sentence))
-    best = max(sentences, key=lambda sentence: telling(sentence, said))
-    line = trimmed(best)
+    title = sentences[title_sentence(sentences)]
+    others = [sentence for sentence in sentences if sentence != title and telling(sentence, said) > 0]
+    line = trimmed(max(others or [title], key=lambda sentence: telling(sentence, said)))
     if len(line) > LONGEST_SUMMARY:
         line = line[: LONGEST_SUMMARY - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
     return line

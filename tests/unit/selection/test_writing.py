@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clip_platform.errors import CheckFailed
+from clip_platform.selection.titles import title_of
 from clip_platform.selection.writing import (
     LONGEST_SUMMARY,
     MOST_HASHTAGS,
@@ -40,6 +41,14 @@ def test_the_summary_is_a_sentence_that_was_said():
     assert summary in BREAD
     assert summary_of([]) == ""
     assert summary_of(["so well we fold the dough and fold the dough again"]).startswith("We fold")
+
+
+def test_the_summary_does_not_repeat_the_title():
+    spoken = ["How do bees find flowers?", "Bees find flowers by the sun.", "Thanks."]
+
+    assert title_of(spoken) == "How do bees find flowers?"
+    assert summary_of(spoken) == "Bees find flowers by the sun."
+    assert summary_of(["Bees find flowers.", "And so on."]) == "Bees find flowers."
 
 
 def test_an_endless_sentence_is_shortened_at_a_word():
