@@ -6,9 +6,19 @@ English has word lists; in other languages only length, digits and question mark
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)  # they choose the look of an emoji
+MARKS = "\u200c\u200d" + "".join(
+    chr(code)
+    for code in range(0x300, 0x12000)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc") and code not in _VARIATION_SELECTORS
+)
+"""What belongs to the letter before it: accents, the vowels of Indic scripts and Thai; joiners inside a word."""
+
+_WORD = rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*"
+_TOKEN = re.compile(rf"{_WORD}(?:['’]{_WORD})*")
 _SUFFIXES = ("ational", "ization", "fulness", "iveness", "ements", "ations", "ingly", "ement", "ation", "ness", "ment",
              "ings", "edly", "ies", "ing", "ers", "est", "ied", "ed", "er", "es", "ly", "s")  # fmt: skip
 _SHORTEST_STEM = 3
@@ -65,8 +75,9 @@ FILLERS = word_set("um uh uhm erm er hmm mm mhm basically literally actually lik
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-case words without punctuation; apostrophes inside a word stay."""
-    return [token.replace("’", "'") for token in _TOKEN.findall(text.lower())]
+    """Lower-case words without punctuation; apostrophes inside a word stay, and accents are one with their letter."""
+    composed = unicodedata.normalize("NFC", text.lower())
+    return [token.replace("’", "'") for token in _TOKEN.findall(composed)]
 
 
 @lru_cache(maxsize=65536)

@@ -35,6 +35,26 @@ def test_other_languages_have_hashtags_too_and_silence_has_none():
     assert Written("fine", hashtags_of("これは短い文です。", "xx"), "").title == "fine"
 
 
+def test_two_words_are_one_hashtag_only_where_they_are_a_term_or_a_name():
+    tags = hashtags_of("Bakers fold sourdough bread. Steve Jobs ate it. Sourdough bread wins.", "en")
+
+    assert {"#SourdoughBread", "#SteveJobs", "#Bakers"} <= set(tags)
+    assert not any("Fold" in tag and tag != "#Fold" for tag in tags)
+
+
+def test_hashtags_keep_the_accents_and_vowels_of_every_script():
+    assert "#मधुमक्खियाँ" in hashtags_of("मधुमक्खियाँ फूल", "hi")
+    assert hashtags_of("cafe\u0301", "en") == ("#Café",)
+    assert set(hashtags_of("L'abeille aime l'économie. C'est tout.", "fr")) == {"#Abeille", "#Aime", "#Économie"}
+    assert Written("fine", ("#मधुमक्खियाँ",), "").hashtags
+
+
+def test_a_sentence_in_a_script_without_spaces_is_no_hashtag():
+    assert hashtags_of("今天我们讨论蜜蜂。蜜蜂怎么找到花？", "zh") == ()
+    assert hashtags_of("ผึ้งหาดอกไม้ด้วยดวงอาทิตย์", "th") == ()
+    assert "#人工智能" in hashtags_of("人工智能 蜜蜂花园", "zh")
+
+
 def test_the_summary_is_a_sentence_that_was_said():
     summary = summary_of(BREAD)
 
