@@ -264,13 +264,14 @@ def _minutes(moment_s: float) -> str:
 
 
 def _word_pairs(text: str) -> frozenset[tuple[str, str]]:
-    stems = content_stems(text)
-    return frozenset(pairwise(stems))
+    """Empty when too few are said to compare texts by them; a refrain counts as often as it is sung."""
+    pairs = list(pairwise(content_stems(text)))
+    return frozenset(pairs) if len(pairs) >= _FEWEST_PAIRS else frozenset()
 
 
 def _same(pairs: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
     fewer = min(len(pairs), len(other))
-    return fewer >= _FEWEST_PAIRS and len(pairs & other) / fewer >= SAME_TEXT_SHARE
+    return fewer > 0 and len(pairs & other) / fewer >= SAME_TEXT_SHARE
 
 
 def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:

@@ -59,6 +59,13 @@ def test_the_same_words_said_twice_are_shown_once():
     assert reason_of(selected, "b") == "it says almost the same as the better clip 1 (0:00-0:20)"
 
 
+def test_a_refrain_is_shown_once():
+    refrain = "Fresh honey, every day! " * 6
+    selected = chosen((candidate("a", 0, 20, refrain), 80.0), (candidate("b", 300, 320, refrain), 70.0))
+
+    assert [clip.clip_id for clip in selected.clips] == ["a"]
+
+
 def test_other_words_about_the_same_subject_are_no_repeat():
     selected = chosen(
         (candidate("a", 0, 20, " ".join(BREAD[:4])), 80.0), (candidate("b", 30, 50, " ".join(BREAD[4:8])), 70.0)
