@@ -129,3 +129,30 @@ def test_more_clips_are_found_when_fewer_good_ones_would_block_them(asked):
 
     assert len(selected.clips) == min(asked, 4)
     assert selection_problems(selected) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "shortfall"),
+    [
+        (
+            {"range_start_s": 600.0},
+            "no clip: range_start_s is 600, the video ends at 39.2 s, and a clip lasts at least 15 s; "
+            "choose an earlier start",
+        ),
+        (
+            {"range_start_s": 10.0, "range_end_s": 25.0},
+            "no clip: no sentence can open one; most often, less than 15 s of talk are left after it starts",
+        ),
+        (
+            {"range_start_s": 4.0, "range_end_s": 7.1, "min_s": 3.0},
+            "no clip: no sentence lies inside the part of the source that was asked for; widen the range",
+        ),
+    ],
+)
+def test_a_range_without_a_clip_says_what_to_change(asked, shortfall):
+    spoken = talk(BREAD)
+    preferences = Preferences(**asked)
+
+    candidates = propose(spoken.transcript, spoken.sentences, spoken.shots, spoken.media, preferences)
+
+    assert choose(candidates, [], preferences).shortfall == shortfall
