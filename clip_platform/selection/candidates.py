@@ -23,7 +23,7 @@ from clip_platform.selection.boundaries import (
 )
 from clip_platform.selection.embeddings import SentenceEmbedder
 from clip_platform.selection.topics import topic_starts
-from clip_platform.speech.sentences import Sentence
+from clip_platform.speech.sentences import ENDING_MARKS, Sentence
 from clip_platform.speech.transcript import Transcript
 from clip_platform.timeline import Span, seconds
 from clip_platform.upload.preferences import Preferences
@@ -219,7 +219,7 @@ def _doubtful_starts(sentences: Sequence[Sentence]) -> frozenset[int]:
     return frozenset(
         i
         for i, (before, pause) in enumerate(zip(sentences, pauses, strict=False), 1)
-        if pause < short and before.text.rstrip("\"'”’) ")[-1:] not in (".", "!", "?", "…", "。", "！", "？")
+        if pause < short and before.text.rstrip("\"'”’) ")[-1:] not in ENDING_MARKS
     )
 
 

@@ -6,7 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from clip_platform.selection.vocabulary import FILLERS, STOP_WORDS, content_stems, is_question, tokens, word_set
+from clip_platform.selection.vocabulary import (
+    FILLERS,
+    QUESTION_MARKS,
+    STOP_WORDS,
+    content_stems,
+    is_question,
+    tokens,
+    word_set,
+)
 from clip_platform.speech.sentences import ENDING_MARKS, ends_sentence, written_sentences
 
 LONGEST_TITLE = 60
@@ -67,8 +75,13 @@ def _trimmed(sentence: str) -> str:
     if not _ends_in_an_abbreviation(phrase):
         phrase = phrase.rstrip(f"{ENDING_MARKS},;: ")
     shortened = phrase if len(phrase) <= LONGEST_TITLE else _shortened(phrase)
-    mark = "?" if question and shortened == phrase and len(phrase) < LONGEST_TITLE else ""
+    mark = _question_mark(sentence) if question and shortened == phrase and len(phrase) < LONGEST_TITLE else ""
     return shortened[:1].upper() + shortened[1:] + mark
+
+
+def _question_mark(sentence: str) -> str:
+    """The one it has, in its own script."""
+    return next((mark for mark in QUESTION_MARKS if mark in sentence[-3:]), "?")
 
 
 def _ends_in_an_abbreviation(phrase: str) -> bool:

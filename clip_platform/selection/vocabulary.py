@@ -9,6 +9,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from clip_platform.speech.sentences import ENDING_MARKS
+
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: scripts without spaces between words."""
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)  # they choose the look of an emoji
 MARKS = "\u200c\u200d" + "".join(
     chr(code)
@@ -49,6 +53,7 @@ STOP_WORDS = word_set(
     without won't would wouldn't yeah yes yet you you'd you'll you're you've your yours yourself
     """
 )
+QUESTION_MARKS = ("?", "？", "؟")
 QUESTION_WORDS = word_set("what why how who when where which whose whom")
 _ASKING_VERBS = word_set(
     """
@@ -114,9 +119,9 @@ def is_number(token: str) -> bool:
 def is_question(text: str) -> bool:
     """Whether a sentence asks: it ends with a question mark, or has no end mark and is built as a question."""
     ending = text.rstrip("\"'”’) ")[-1:]
-    if ending in ("?", "？", "؟"):
+    if ending in QUESTION_MARKS:
         return True
-    return ending not in (".", "!", "。", "！") and is_built_as_question(tokens(text))
+    return (ending == "…" or ending not in ENDING_MARKS) and is_built_as_question(tokens(text))
 
 
 def is_built_as_question(words: list[str]) -> bool:

@@ -5,7 +5,6 @@ A `ClipWriter` may be anything, a language model too; the one here calls nobody.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from clip_platform.selection.titles import (
     title_sentence,
     trimmed,
 )
-from clip_platform.selection.vocabulary import MARKS, content_stems, is_content, is_number, tokens, word_set
+from clip_platform.selection.vocabulary import MARKS, UNSPACED, content_stems, is_content, is_number, tokens, word_set
 
 MOST_HASHTAGS = 5
 LONGEST_SUMMARY = 160
@@ -32,7 +31,6 @@ _LONGEST_HASHTAG = 30
 _PHRASES = 40
 _ELIDED = word_set("c d j l m n qu s t un all dall dell nell sull quest quell")  # before an apostrophe: l'abeille
 _OF_TIME = word_set("day days week weeks month months year years time times hour hours minute minutes today tomorrow")
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _LONGEST_UNSPACED = 6  # more characters of a script without spaces are a sentence rather than a word
 
 
@@ -124,7 +122,7 @@ def _belong_together(phrase: str, said: Counter[tuple[str, str]]) -> bool:
 
 
 def _names(word: str) -> bool:
-    if _UNSPACED.search(word) is not None and len(word) > _LONGEST_UNSPACED:
+    if UNSPACED.search(word) is not None and len(word) > _LONGEST_UNSPACED:
         return False
     return is_content(word) and not is_number(word) and word not in _OF_TIME
 

@@ -49,6 +49,7 @@ def test_nothing_said_has_a_name_all_the_same():
             "If you want to sell honey, you have to know every single…",
         ),
         ("वह घर गया।", "वह घर गया"),
+        ("كيف يجد النحل الزهور؟", "كيف يجد النحل الزهور؟"),
     ],
 )
 def test_a_title_keeps_numbers_names_and_thoughts_whole(said, title):
