@@ -131,20 +131,20 @@ RULES: tuple[Rule, ...] = (
         6,
         expected(0.2, 1.0),
         "speaker on screen {percent} of the time",
-        "speaker on screen {percent} of the time",
+        "speaker on screen only {percent} of the time",
     ),
     Rule(
         "face_share",
         4,
         expected(0.1, 0.9),
         "a face on screen {percent} of the time",
-        "a face on screen {percent} of the time",
+        "a face on screen only {percent} of the time",
     ),
     Rule("face_height_share", 3, rising(0.05, 0.3), "close to the speaker", "far from the speaker"),
     Rule("cuts_per_min", 3, between(-6, 2, 12, 30), "changes of picture", "{value:.0f} cuts a minute"),
     Rule("slide_share", 4, penalty(0.4, 1.0), "", "slides {percent} of the time"),
     # length
-    Rule("duration_fit", 4, rising(0, 1), "good length", "an edge of the asked length"),
+    Rule("duration_fit", 4, rising(0, 1), "good length", "nearly the shortest or longest length asked for"),
 )
 
 

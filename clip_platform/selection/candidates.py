@@ -23,7 +23,7 @@ from clip_platform.selection.boundaries import (
 )
 from clip_platform.selection.embeddings import SentenceEmbedder
 from clip_platform.selection.topics import topic_starts
-from clip_platform.speech.sentences import Sentence
+from clip_platform.speech.sentences import ENDING_MARKS, Sentence
 from clip_platform.speech.transcript import Transcript
 from clip_platform.timeline import Span, seconds
 from clip_platform.upload.preferences import Preferences
@@ -32,6 +32,8 @@ from clip_platform.vision.tracks import Shots
 MAX_CANDIDATES = 2000
 """Per video. Long videos get fewer ends per start, so that work grows with the length of the talk and no faster."""
 MAX_ENDS_PER_START = 6
+OUTSIDE_THE_RANGE = "it is outside the part of the source that was asked for"
+"""Why a sentence opens no clip."""
 _DOUBT = 0.5
 REACH_FOR_A_BETTER_START_S = 20
 """A start that leans on its context is dropped when one that does not is this near."""
@@ -67,7 +69,8 @@ class UnfitStretch:
 
 @dataclass(frozen=True, slots=True)
 class ClipCandidates:
-    """All candidates by start; `unfit`: stretches dropped before scoring; `topics`: the topic segments in order.
+    """All candidates by start; `unfit`: stretches dropped before scoring; `topics`: the topic segments in order, none
+    where the video as a whole was dropped.
 
     `sentences`: what `first_sentence` and `last_sentence` of the candidates count in.
     """
@@ -98,11 +101,8 @@ def propose(
         laughs: bursts of laughter or applause in order; no clip begins or ends inside one where the pause leaves room.
     """
     whole = Span(Fraction(0), media.duration_s)
-    if media.duration_s < seconds(preferences.min_s):
-        reason = (
-            f"the whole video lasts {float(media.duration_s):.1f} s and a clip at least {preferences.min_s:g} s; "
-            "ask for shorter clips"
-        )
+    reason = _why_none_fits(media.duration_s, preferences)
+    if reason is not None:
         text = " ".join(sentence.text for sentence in sentences)
         return ClipCandidates((), (UnfitStretch(whole, text, reason),), (), sentences)
     if not sentences:
@@ -111,6 +111,19 @@ def propose(
         preferences
     )
     return _Proposal(talk, preferences).make()
+
+
+def _why_none_fits(duration_s: Fraction, preferences: Preferences) -> str | None:
+    """Why no clip can lie in this video, whatever is said in it."""
+    lasts_s, min_s, start_s = float(duration_s), preferences.min_s, preferences.range_start_s or 0.0
+    if duration_s < seconds(min_s):
+        return f"the whole video lasts {lasts_s:.1f} s and a clip at least {min_s:g} s; ask for shorter clips"
+    if duration_s < seconds(start_s) + seconds(min_s):
+        return (
+            f"range_start_s is {start_s:g}, the video ends at {lasts_s:.1f} s, and a clip lasts at least {min_s:g} s; "
+            "choose an earlier start"
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -206,7 +219,7 @@ def _doubtful_starts(sentences: Sequence[Sentence]) -> frozenset[int]:
     return frozenset(
         i
         for i, (before, pause) in enumerate(zip(sentences, pauses, strict=False), 1)
-        if pause < short and before.text.rstrip("\"'”’) ")[-1:] not in (".", "!", "?", "…", "。", "！", "？")
+        if pause < short and before.text.rstrip("\"'”’) ")[-1:] not in ENDING_MARKS
     )
 
 
@@ -310,7 +323,7 @@ class _Proposal:
 
     def _why_no_end(self, i: int) -> str:
         if not self.talk.is_inside(i):
-            return "it is outside the part of the source that was asked for"
+            return OUTSIDE_THE_RANGE
         left_s = float(self.talk.ends[-1] - self.talk.starts[i])
         short, long = self.preferences.min_s, self.preferences.max_s
         if left_s < short:

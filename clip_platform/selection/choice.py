@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
+from clip_platform.selection.candidates import OUTSIDE_THE_RANGE, ClipCandidate, ClipCandidates
 from clip_platform.selection.duplicates import EarlierClip, same_as, signature_of
 from clip_platform.selection.embeddings import SentenceEmbedder
 from clip_platform.selection.keywords import akin_keywords, raised
@@ -264,13 +264,14 @@ def _minutes(moment_s: float) -> str:
 
 
 def _word_pairs(text: str) -> frozenset[tuple[str, str]]:
-    stems = content_stems(text)
-    return frozenset(pairwise(stems))
+    """Empty when too few are said to compare texts by them; a refrain counts as often as it is sung."""
+    pairs = list(pairwise(content_stems(text)))
+    return frozenset(pairs) if len(pairs) >= _FEWEST_PAIRS else frozenset()
 
 
 def _same(pairs: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> bool:
     fewer = min(len(pairs), len(other))
-    return fewer >= _FEWEST_PAIRS and len(pairs & other) / fewer >= SAME_TEXT_SHARE
+    return fewer > 0 and len(pairs & other) / fewer >= SAME_TEXT_SHARE
 
 
 def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
@@ -293,5 +294,11 @@ def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
 
 
 def _why_none(candidates: ClipCandidates) -> str:
-    reasons: Sequence[tuple[str, int]] = Counter(stretch.reason for stretch in candidates.unfit).most_common(1)
-    return reasons[0][0] if reasons else "nothing in the talk could be one"
+    reasons = Counter(stretch.reason for stretch in candidates.unfit)
+    if not candidates.topics:
+        return next(iter(reasons), "nothing in the talk could be one")
+    inside = reasons - Counter({OUTSIDE_THE_RANGE: reasons[OUTSIDE_THE_RANGE]})
+    if not inside:
+        return "no sentence lies inside the part of the source that was asked for; widen the range"
+    reason, _count = inside.most_common(1)[0]
+    return f"no sentence can open one; most often, {reason}"

@@ -34,11 +34,11 @@ def signature_of(text: str) -> bytes:
     from datasketch import MinHash
 
     stems = [stem(token) for token in tokens(text)]
-    runs = {" ".join(stems[first : first + _RUN]).encode() for first in range(len(stems) - _RUN + 1)}
+    runs = [" ".join(stems[first : first + _RUN]).encode() for first in range(len(stems) - _RUN + 1)]
     if len(runs) < _FEWEST_RUNS:
         return b""
     hashed = MinHash(num_perm=_HASHES, seed=_SEED)
-    hashed.update_batch(sorted(runs))
+    hashed.update_batch(sorted(set(runs)))
     return bytes(np.asarray(hashed.hashvalues, "<u4").tobytes())
 
 

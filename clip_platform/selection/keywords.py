@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clip_platform.selection.vocabulary import stem, tokens
+from clip_platform.selection.vocabulary import UNSPACED, stem, tokens
 
 if TYPE_CHECKING:
     from clip_platform.selection.candidates import ClipCandidate, ClipCandidates
@@ -67,9 +67,17 @@ def akin_keywords(
 
 
 def spoken_of(text: str, keywords: Sequence[str]) -> list[str]:
-    """Those of the keywords whose words follow each other in the text, in any form of the word."""
+    """Those of the keywords whose words follow each other in the text, in any form of the word.
+
+    In scripts without spaces a keyword is found inside what stands together.
+    """
     said = _padded(text)
-    return [keyword for keyword in keywords if _padded(keyword).strip() and _padded(keyword) in said]
+    return [keyword for keyword in keywords if (sought := _sought(keyword)).strip() and sought in said]
+
+
+def _sought(keyword: str) -> str:
+    words = _padded(keyword)
+    return words.strip() if UNSPACED.search(keyword) else words
 
 
 def _raised(score: ScoredCandidate, literal: Sequence[str], meant: Sequence[str]) -> ScoredCandidate:

@@ -6,13 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from clip_platform.selection.vocabulary import FILLERS, STOP_WORDS, content_stems, is_question, tokens, word_set
+from clip_platform.selection.vocabulary import (
+    FILLERS,
+    QUESTION_MARKS,
+    STOP_WORDS,
+    content_stems,
+    is_question,
+    tokens,
+    word_set,
+)
+from clip_platform.speech.sentences import ENDING_MARKS, ends_sentence, written_sentences
 
 LONGEST_TITLE = 60
 """Characters."""
 
-_SENTENCE = re.compile(r"[^.!?。！？]+[.!?。！？]*")
-_CLAUSE = re.compile(r"\s*[,;:–—]\s*|\s+(?=(?:because|but|which|and then|so that)\b)")
+_CLAUSE = re.compile(r"[,;:]\s+|\s*[–—](?!\d)\s*|\s+(?=(?:because|but|which|and then|so that)\b)")
+_UNFINISHED = word_set("if when whenever while although though unless until since after before as once")
 _OPENERS = word_set("so and but well okay ok now then also because or yeah yes no right look listen") | FILLERS
 _CLOSERS = STOP_WORDS - word_set("us you me them it people things all everything nothing now more less first")
 
@@ -26,16 +35,18 @@ def title_of(spoken: Sequence[str]) -> str:
         spoken: the clip's sentences in order.
     """
     sentences = sentences_of(spoken)
-    if not sentences:
-        return "Untitled"
+    return _trimmed(sentences[title_sentence(sentences)]) if sentences else "Untitled"
+
+
+def title_sentence(sentences: Sequence[str]) -> int:
+    """Which sentence a clip is named after; there is at least one."""
     said = Counter(stem for sentence in sentences for stem in content_stems(sentence))
-    best = max(range(len(sentences)), key=lambda i: (_telling(sentences[i], i, said), -i))
-    return _trimmed(sentences[best])
+    return max(range(len(sentences)), key=lambda i: (_telling(sentences[i], i, said), -i))
 
 
 def sentences_of(spoken: Sequence[str]) -> list[str]:
     """Sentences with words in them, cut at marks where one text holds several."""
-    return [found.strip() for text in spoken for found in _SENTENCE.findall(text) if tokens(found)]
+    return [sentence for text in spoken for sentence in written_sentences(text) if tokens(sentence)]
 
 
 def telling(sentence: str, said: Counter[str]) -> float:
@@ -60,16 +71,28 @@ def trimmed(sentence: str) -> str:
 def _trimmed(sentence: str) -> str:
     words = trimmed(sentence).split()
     question = is_question(" ".join(words))
-    phrase = " ".join(words).rstrip(".!?,;:。！？ ")
+    phrase = " ".join(words)
+    if not _ends_in_an_abbreviation(phrase):
+        phrase = phrase.rstrip(f"{ENDING_MARKS},;: ")
     shortened = phrase if len(phrase) <= LONGEST_TITLE else _shortened(phrase)
-    mark = "?" if question and shortened == phrase and len(phrase) < LONGEST_TITLE else ""
+    mark = _question_mark(sentence) if question and shortened == phrase and len(phrase) < LONGEST_TITLE else ""
     return shortened[:1].upper() + shortened[1:] + mark
+
+
+def _question_mark(sentence: str) -> str:
+    """The one it has, in its own script."""
+    return next((mark for mark in QUESTION_MARKS if mark in sentence[-3:]), "?")
+
+
+def _ends_in_an_abbreviation(phrase: str) -> bool:
+    return phrase.endswith(".") and not ends_sentence(phrase.rsplit(" ", 1)[-1])
 
 
 def _shortened(phrase: str) -> str:
     """The clauses that fit, or else the words that fit, not ending on a word that wants another one."""
     clause = _CLAUSE.split(phrase)[0]
-    if len(clause.split()) >= 3 and len(clause) <= LONGEST_TITLE:
+    is_whole = "".join(tokens(clause)[:1]) not in _UNFINISHED
+    if is_whole and len(clause.split()) >= 3 and len(clause) <= LONGEST_TITLE:
         return clause
     words = _cut(phrase).rstrip("…").split()
     while len(words) > 3 and "".join(tokens(words[-1])) in _CLOSERS:

@@ -6,9 +6,23 @@ English has word lists; in other languages only length, digits and question mark
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+from clip_platform.speech.sentences import ENDING_MARKS
+
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: scripts without spaces between words."""
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)  # they choose the look of an emoji
+MARKS = "\u200c\u200d" + "".join(
+    chr(code)
+    for code in range(0x300, 0x12000)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc") and code not in _VARIATION_SELECTORS
+)
+"""What belongs to the letter before it: accents, the vowels of Indic scripts and Thai; joiners inside a word."""
+
+_WORD = rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*"
+_TOKEN = re.compile(rf"{_WORD}(?:['’]{_WORD})*")
 _SUFFIXES = ("ational", "ization", "fulness", "iveness", "ements", "ations", "ingly", "ement", "ation", "ness", "ment",
              "ings", "edly", "ies", "ing", "ers", "est", "ied", "ed", "er", "es", "ly", "s")  # fmt: skip
 _SHORTEST_STEM = 3
@@ -39,6 +53,7 @@ STOP_WORDS = word_set(
     without won't would wouldn't yeah yes yet you you'd you'll you're you've your yours yourself
     """
 )
+QUESTION_MARKS = ("?", "？", "؟")
 QUESTION_WORDS = word_set("what why how who when where which whose whom")
 _ASKING_VERBS = word_set(
     """
@@ -65,8 +80,9 @@ FILLERS = word_set("um uh uhm erm er hmm mm mhm basically literally actually lik
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-case words without punctuation; apostrophes inside a word stay."""
-    return [token.replace("’", "'") for token in _TOKEN.findall(text.lower())]
+    """Lower-case words without punctuation; apostrophes inside a word stay, and accents are one with their letter."""
+    composed = unicodedata.normalize("NFC", text.lower())
+    return [token.replace("’", "'") for token in _TOKEN.findall(composed)]
 
 
 @lru_cache(maxsize=65536)
@@ -103,9 +119,9 @@ def is_number(token: str) -> bool:
 def is_question(text: str) -> bool:
     """Whether a sentence asks: it ends with a question mark, or has no end mark and is built as a question."""
     ending = text.rstrip("\"'”’) ")[-1:]
-    if ending in ("?", "？", "؟"):
+    if ending in QUESTION_MARKS:
         return True
-    return ending not in (".", "!", "。", "！") and is_built_as_question(tokens(text))
+    return (ending == "…" or ending not in ENDING_MARKS) and is_built_as_question(tokens(text))
 
 
 def is_built_as_question(words: list[str]) -> bool:

@@ -23,9 +23,13 @@ class Sentence:
     text: str
 
 
-_ENDING = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
+ENDING_MARKS = ".!?…。！？।॥۔؟"
+"""Latin, Chinese and Japanese, Devanagari, Urdu, Arabic."""
+
+_ENDING = re.compile(rf"[{ENDING_MARKS}][\"'”’»)\]]*$")
+_MARK_WITHOUT_SPACE = re.compile(r"([。！？]+[」』”’）]*)")
 _ABBREVIATION = re.compile(
-    r"(?i)^(mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|e\.g|i\.e|no|fig|approx|inc|ltd|[a-z](\.[a-z])*)\.$"
+    r"(?i)^(mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|e\.g|i\.e|fig|approx|inc|ltd|(?!i\.$)[a-z](\.[a-z])*)\.$"
 )
 _WORDS_PER_MARK = 40  # fewer marks than this: the engine does not punctuate, and the odd mark is chance
 
@@ -66,14 +70,34 @@ def split_sentences(
     return tuple(_sentence(words, first, last) for first, last in _cut_long_ones(words, _runs(ends, len(words))))
 
 
+def ends_sentence(word: str, following: str = "") -> bool:
+    """Whether a written word closes a sentence: it has an end mark that is no abbreviation's.
+
+    Args:
+        following: the word after it; "No." is an answer, "No. 5" a number.
+    """
+    if _ENDING.search(word) is None or _ABBREVIATION.match(word) is not None:
+        return False
+    return word.lower() != "no." or not following[:1].isdigit()
+
+
+def written_sentences(text: str) -> list[str]:
+    """A text cut after the words that close a sentence; marks inside a word (3.5, example.com) close none."""
+    words = _MARK_WITHOUT_SPACE.sub(r"\1 ", text).split()
+    return [" ".join(words[first : last + 1]) for first, last in _runs(_ends(words), len(words))] if words else []
+
+
 def _is_punctuated(words: Sequence[Word]) -> bool:
     return len(_marked_ends(words)) * _WORDS_PER_MARK >= len(words)
 
 
 def _marked_ends(words: Sequence[Word]) -> list[int]:
-    return [
-        number for number, word in enumerate(words) if _ENDING.search(word.text) and not _ABBREVIATION.match(word.text)
-    ]
+    return _ends([word.text for word in words])
+
+
+def _ends(words: Sequence[str]) -> list[int]:
+    following = [*words, ""][1:]
+    return [number for number, pair in enumerate(zip(words, following, strict=True)) if ends_sentence(*pair)]
 
 
 def _paused_ends(words: Sequence[Word], language: str, finality: Sequence[float] | None) -> list[int]:

@@ -97,7 +97,8 @@ def test_reasons_are_three_in_plain_words_about_true_values():
 
 
 def test_a_reason_tells_the_value():
-    assert any("speaker on screen 10 % of the time" in reason for reason in scored(speaker_share=0.1).reasons)
+    assert "speaker on screen only 10 % of the time" in scored(speaker_share=0.1).reasons
+    assert "speaker on screen 100 % of the time" in scored(speaker_share=1.0).reasons
 
 
 def test_what_sets_a_clip_apart_is_told_before_what_all_share():

@@ -59,6 +59,13 @@ def test_the_same_words_said_twice_are_shown_once():
     assert reason_of(selected, "b") == "it says almost the same as the better clip 1 (0:00-0:20)"
 
 
+def test_a_refrain_is_shown_once():
+    refrain = "Fresh honey, every day! " * 6
+    selected = chosen((candidate("a", 0, 20, refrain), 80.0), (candidate("b", 300, 320, refrain), 70.0))
+
+    assert [clip.clip_id for clip in selected.clips] == ["a"]
+
+
 def test_other_words_about_the_same_subject_are_no_repeat():
     selected = chosen(
         (candidate("a", 0, 20, " ".join(BREAD[:4])), 80.0), (candidate("b", 30, 50, " ".join(BREAD[4:8])), 70.0)
@@ -122,3 +129,30 @@ def test_more_clips_are_found_when_fewer_good_ones_would_block_them(asked):
 
     assert len(selected.clips) == min(asked, 4)
     assert selection_problems(selected) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "shortfall"),
+    [
+        (
+            {"range_start_s": 600.0},
+            "no clip: range_start_s is 600, the video ends at 39.2 s, and a clip lasts at least 15 s; "
+            "choose an earlier start",
+        ),
+        (
+            {"range_start_s": 10.0, "range_end_s": 25.0},
+            "no clip: no sentence can open one; most often, less than 15 s of talk are left after it starts",
+        ),
+        (
+            {"range_start_s": 4.0, "range_end_s": 7.1, "min_s": 3.0},
+            "no clip: no sentence lies inside the part of the source that was asked for; widen the range",
+        ),
+    ],
+)
+def test_a_range_without_a_clip_says_what_to_change(asked, shortfall):
+    spoken = talk(BREAD)
+    preferences = Preferences(**asked)
+
+    candidates = propose(spoken.transcript, spoken.sentences, spoken.shots, spoken.media, preferences)
+
+    assert choose(candidates, [], preferences).shortfall == shortfall

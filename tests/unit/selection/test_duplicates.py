@@ -33,6 +33,12 @@ def test_a_few_words_have_no_signature_and_are_like_nothing():
     assert len(BREAD_CLIP.signature) == 512
 
 
+def test_a_refrain_sung_again_is_the_same():
+    refrain = "We sell fresh honey. " * 8
+
+    assert same_as(signature_of(refrain), [EarlierClip("song.mp4 at 0:00", signature_of(refrain))]) is not None
+
+
 def test_what_was_said_in_an_earlier_video_is_not_offered_again_and_the_reason_names_it():
     again, fresh = candidate("again", 0, 20, " ".join(BREAD)), candidate("fresh", 30, 50, " ".join(BICYCLES))
     scores = [ScoredCandidate("again", 90.0, ()), ScoredCandidate("fresh", 60.0, ())]

@@ -55,3 +55,11 @@ def test_no_score_is_raised_above_a_hundred():
     selected = chosen(("oven",), 97.0, 55.0)
 
     assert selected.clips[0].score == 100.0
+
+
+def test_a_keyword_is_found_however_its_accents_are_written():
+    assert spoken_of("we met at the cafe\u0301 in İstanbul", ("café", "istanbul", "İSTANBUL")) == ["café", "İSTANBUL"]
+
+
+def test_a_keyword_of_a_script_without_spaces_is_found_inside_a_sentence():
+    assert spoken_of("我们学习机器。", ("学习", "花园")) == ["学习"]

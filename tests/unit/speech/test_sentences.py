@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_platform.speech.sentences import Sentence, split_sentences
+from clip_platform.speech.sentences import Sentence, split_sentences, written_sentences
 from clip_platform.speech.transcript import Word
 from clip_platform.timeline import Span
 
@@ -98,3 +98,27 @@ def test_every_word_is_in_exactly_one_sentence_in_order(tokens: list[tuple[str, 
 
     assert [number for s in sentences for number in range(s.first_word, s.last_word + 1)] == list(range(len(words)))
     assert all(s.span == Span(words[s.first_word].span.start, words[s.last_word].span.end) for s in sentences)
+
+
+def test_a_short_answer_is_a_sentence_and_a_number_is_none():
+    words = _timed("Will it rain? No. We checked. See No. 5 first. My brother and I. Then home. वह घर गया। फिर सोया।")
+
+    assert _texts(split_sentences(words, "en")) == [
+        "Will it rain?",
+        "No.",
+        "We checked.",
+        "See No. 5 first.",
+        "My brother and I.",
+        "Then home.",
+        "वह घर गया।",
+        "फिर सोया।",
+    ]
+
+
+def test_written_text_is_cut_after_sentences_and_not_inside_numbers_or_names():
+    assert written_sentences("We made 3.5 million. Dr. Lee runs example.com now!") == [
+        "We made 3.5 million.",
+        "Dr. Lee runs example.com now!",
+    ]
+    assert written_sentences("蜜蜂飞。花开了！") == ["蜜蜂飞。", "花开了！"]
+    assert written_sentences("  ") == []
