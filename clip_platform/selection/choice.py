@@ -282,10 +282,10 @@ def _shortfall(race: _Race, candidates: ClipCandidates) -> str | None:
     if not candidates.candidates:
         return f"no clip: {_why_none(candidates)}"
     lost = {
-        "overlap": "overlap a chosen clip",
-        "weak": f"score below {LOWEST_SCORE:.0f}",
-        "repeat": "say the same as a better clip",
-        "known": "say the same as a clip of an earlier video",
+        "overlap": "overlapped a chosen clip",
+        "weak": f"scored below {LOWEST_SCORE:.0f}",
+        "repeat": "repeated a better clip",
+        "known": "repeated a clip of an earlier video (delete that one to have it offered again)",
     }
     parts = [f"{race.causes[cause]} {words}" for cause, words in lost.items() if race.causes[cause]]
     rest = f"of the other candidates {', '.join(parts)}" if parts else "there are no other candidates"

@@ -87,7 +87,7 @@ def test_a_weak_candidate_is_never_offered_and_the_shortfall_says_why():
 
     assert selected.clips == ()
     assert "is below 20" in reason_of(selected, "a")
-    assert selected.shortfall == "0 of the 5 clips asked for: of the other candidates 1 score below 20"
+    assert selected.shortfall == "0 of the 5 clips asked for: of the other candidates 1 scored below 20"
 
 
 def test_nothing_to_choose_from_hands_on_the_reason():

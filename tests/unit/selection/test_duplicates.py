@@ -49,5 +49,5 @@ def test_what_was_said_in_an_earlier_video_is_not_offered_again_and_the_reason_n
     assert [clip.clip_id for clip in selected.clips] == ["fresh"]
     (rejected,) = selected.rejected
     assert rejected.reason == "it says almost the same as an earlier clip, monday.mp4 at 0:10"
-    assert "1 say the same as a clip of an earlier video" in selected.shortfall
+    assert "1 repeated a clip of an earlier video (delete that one" in selected.shortfall
     assert [clip.clip_id for clip in choose(candidates, scores, Preferences(clips=2)).clips] == ["again", "fresh"]
