@@ -28,6 +28,7 @@ from benchmarks import (
     memory,
     overhead,
     part_signing,
+    rescoring,
     row_to_run,
     selection_long,
     sensor_tick,
@@ -77,6 +78,7 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "idle_watchers": lambda: idle_watchers.measure(folder),
         "sensor_tick": lambda: sensor_tick.measure(folder),
         "row_to_run": lambda: row_to_run.measure(folder),
+        "rescoring": lambda: rescoring.measure(folder),
         "upload_local": lambda: upload_local.measure(folder),
         "overhead": lambda: overhead.measure(fixture(folder, minutes), folder),
     }

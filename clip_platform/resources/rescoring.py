@@ -1,0 +1,85 @@
+"""The archive scored anew by the model that serves: day by day, resumable, shown when no day is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from clip_platform.errors import Conflict, Superseded
+
+if TYPE_CHECKING:
+    from clip_platform.database.rescoring import Flip
+    from clip_platform.ml.model import EngagementModel
+    from clip_platform.resources.learning import LearningResource
+
+REASONS_DAYS = 30
+"""Clips made within so many days get reasons with their new score; of older ones hardly any is looked at."""
+RESETTLED_DAYS = 2
+"""The last days are always scored again: clips may have come in since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """`days`: written now; `skipped`: were there already; `missing`: still to be written before anybody sees these
+    scores, None once they are shown; `flips`: tenants that see them from now on."""
+
+    version: str
+    days: int
+    skipped: int
+    clips: int
+    unknown: int
+    missing: str | None
+    flips: tuple[Flip, ...]
+
+
+def rescore(
+    learning: LearningResource,
+    model: EngagementModel,
+    days: Sequence[date],
+    serving: Callable[[], str | None],
+    on_day: Callable[[int], None],
+    today: date | None = None,
+) -> Rescored:
+    """Scores the clips made on these days; tells `on_day` how many days are done.
+
+    Args:
+        serving: the version that serves; asked before each day, because a newer one makes the rest needless.
+
+    Raises:
+        Superseded: another version serves now; the days written so far are kept, nobody sees them.
+    """
+    from clip_platform.database import rescoring
+
+    today = today or datetime.now(UTC).date()
+    door = learning.scores()
+    rescoring.begin(door, model.version)
+    done = {day for day in rescoring.days_done(door, model.version) if day < today - timedelta(days=RESETTLED_DAYS)}
+    clips = unknown = written = 0
+    for number, day in enumerate(days, 1):
+        if day not in done:
+            if serving() != model.version:
+                raise Superseded(f"model {serving()} serves now, not {model.version}; its own re-scoring takes over")
+            with_reasons = day > today - timedelta(days=REASONS_DAYS)
+            result = rescoring.write_day(
+                door, model.version, day, _scores(learning, model, day, with_reasons=with_reasons)
+            )
+            clips, unknown, written = clips + result.clips, unknown + result.unknown, written + 1
+        on_day(number)
+    missing: str | None = None
+    flips: tuple[Flip, ...] = ()
+    try:
+        flips = tuple(rescoring.flip(door, model.version, today))
+    except Conflict as error:
+        missing = error.message
+    return Rescored(model.version, written, len(days) - written, clips, unknown, missing, flips)
+
+
+def _scores(learning: LearningResource, model: EngagementModel, day: date, *, with_reasons: bool) -> Iterator[bytes]:
+    from clip_platform.ml.rescoring import scores_csv
+
+    for tenant in learning.tenants():
+        features = learning.get("features", tenant, day)
+        if features is not None:
+            yield from scores_csv(model, features, with_reasons=with_reasons)
