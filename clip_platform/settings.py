@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="redis://host:port/0 for live progress and rate limits; Postgres and memory when unset",
     )
 
+    mlflow_uri: str | None = Field(
+        default=None, description="MLflow server of runs and models, http(s)://host; the one that `up` runs when unset"
+    )
+    mlflow_port: int = Field(default=5000, ge=1, le=65535, description="port of the MLflow server that `up` runs")
+
     api_host: str = Field(default="127.0.0.1", description="address the API listens on")
     api_port: int = Field(default=8000, ge=1, le=65535, description="port of the API")
     api_url: str | None = Field(
@@ -170,6 +175,11 @@ class Settings(BaseSettings):
     @property
     def scratch_folder(self) -> Path:
         return self.scratch or self.home / "scratch"
+
+    @property
+    def mlflow_address(self) -> str:
+        """Of the MLflow server, whether set or not, without a slash at its end."""
+        return (self.mlflow_uri or f"http://127.0.0.1:{self.mlflow_port}").rstrip("/")
 
     @property
     def public_api_url(self) -> str:

@@ -11,6 +11,7 @@ best linear unbiased prediction of the video's effect (Henderson 1975).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,23 @@ _RATE_RANGE = (1e-4, 1 - 1e-4)
 
 
 @dataclass(frozen=True, slots=True)
+class LabelVariant:
+    """`weights` by signal; without `adjusts_duration` a label favours short clips."""
+
+    weights: Mapping[str, float]
+    adjusts_duration: bool = True
+
+
+VARIANTS: Mapping[str, LabelVariant] = {
+    "engagement": LabelVariant(WEIGHTS),
+    "engagement_unadjusted": LabelVariant(WEIGHTS, adjusts_duration=False),
+    "watch_through": LabelVariant({"watch_through": 1.0}),
+    "reactions": LabelVariant({"like": 1.0, "share": 0.7, "save": 0.7}),
+}
+"""`engagement` is what serves; the others are for experiments."""
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
     """`value`: (n,) standard deviations from the tenant's usual clip; `weight`: (n,) 0.05 (unknown) .. 1.05."""
 
@@ -42,22 +60,25 @@ class Labels:
     weight: np.ndarray
 
 
-def engagement_labels(examples: Examples) -> Labels:
+def engagement_labels(examples: Examples, variant: LabelVariant = VARIANTS["engagement"]) -> Labels:
     """y = sum(a_k rho_k z_k) / (sum(a_k rho_k) + 0.15 sum(a)), w = 0.05 + sum(a_k rho_k) / sum(a).
 
-    z_k are the signals' standardised, tenant-relative log ratios, rho_k their reliabilities, a_k `WEIGHTS`. A clip that
+    z_k are the signals' standardised, tenant-relative log ratios, rho_k their reliabilities, a_k the variant's
+    weights. A clip that
     nobody saw has value 0 and the least weight.
     """
     tenants = np.unique(examples.tenant, return_inverse=True)[1]
     total, reliability = np.zeros(len(examples)), np.zeros(len(examples))
     for column, signal in enumerate(SIGNALS):
+        if signal not in variant.weights:
+            continue
         counts, trials = examples.counts[:, column], examples.trials[:, column]
         ratio, rho = log_ratios(counts, trials, tenants, is_share=signal in ("watch_through", "click_through"))
-        if signal == "watch_through":
+        if signal == "watch_through" and variant.adjusts_duration:
             ratio = duration_adjusted(ratio, rho, np.log(np.maximum(examples.column("duration_s"), 1.0)))
-        total += WEIGHTS[signal] * rho * standardised(ratio, rho)
-        reliability += WEIGHTS[signal] * rho
-    weights = sum(WEIGHTS.values())
+        total += variant.weights[signal] * rho * standardised(ratio, rho)
+        reliability += variant.weights[signal] * rho
+    weights = sum(variant.weights.values())
     return Labels(total / (reliability + SHRINKAGE * weights), LEAST_WEIGHT + reliability / weights)
 
 

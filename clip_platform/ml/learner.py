@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,21 @@ def fit(
     seed: int,
     start: np.ndarray | None = None,
     objective: str = REGRESSION,
+    parameters: Mapping[str, float] | None = None,
 ) -> Any:
     """A `lightgbm.Booster`, its size in step with the examples.
 
     Args:
         features: (n, f) float32; NaN is a missing value.
         start: (n,) what is already known (`init_score`); add it again to what the booster predicts.
+        parameters: of LightGBM, in place of ours; `rounds` is the number of trees.
     """
     import lightgbm
 
     data = lightgbm.Dataset(features, target, weight=weight, init_score=start)
-    return lightgbm.train(_parameters(len(target), seed, objective), data, rounds(len(target)))
+    chosen = {"rounds": rounds(len(target)), **_parameters(len(target), seed, objective), **(parameters or {})}
+    trees = int(chosen.pop("rounds"))
+    return lightgbm.train(chosen, data, trees)
 
 
 def rounds(examples: int) -> int:

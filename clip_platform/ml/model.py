@@ -20,7 +20,8 @@ from clip_platform.ml.baseline import HEURISTIC, heuristic_values
 from clip_platform.ml.calibration import LEAST_CALIBRATION, Calibration, band, calibrate
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
 from clip_platform.ml.influence import guarded_weights
-from clip_platform.ml.labels import Labels, acceptance, engagement_labels, video_centred
+from clip_platform.ml.labels import VARIANTS, Labels, acceptance, engagement_labels, video_centred
+from clip_platform.ml.recipe import Recipe
 from clip_platform.ml.split import Split, expect_no_target_encoded, matured, split_by_time_and_video
 from clip_platform.ml.tenant_parts import TenantPart, fit_tenant_parts
 from clip_platform.scoring.features import feature_digest
@@ -32,6 +33,7 @@ LEAST_REVIEWED = 100
 HEURISTIC_UNIT = 10.0
 """Points of the heuristic that are about a standard deviation; its slope is a label per so many points."""
 _SLOPE_PRIOR = 30.0
+_USUAL = Recipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,12 @@ class Scored:
     bands: tuple[str, ...]
 
 
-def train(examples: Examples, *, as_of: np.datetime64, seed: int, version: str) -> EngagementModel:
+def train(
+    examples: Examples, *, as_of: np.datetime64, seed: int, version: str, recipe: Recipe = _USUAL
+) -> EngagementModel:
     """The model of all examples that were mature at `as_of`; the newest fifth of videos calibrates it.
 
-    Deterministic: the same examples, seed and version give the same bytes.
+    Deterministic: the same examples, seed, version and recipe give the same bytes.
 
     Raises:
         TooFewExamples: fewer than 300 watched clips, or labels all alike; the heuristic goes on serving.
@@ -122,7 +126,7 @@ def train(examples: Examples, *, as_of: np.datetime64, seed: int, version: str) 
         raise TooFewExamples(
             f"{len(watched)} clips with a week of feedback, a model needs {LEAST_CLIPS}; the heuristic goes on serving"
         )
-    labels = engagement_labels(watched)
+    labels = engagement_labels(watched, VARIANTS[recipe.label])
     if float(np.std(labels.value)) < 1e-6:
         raise TooFewExamples(f"{len(watched)} clips did all alike; there is nothing to tell them apart by")
     targets = [labels.value, watched.counts[:, 0] / np.maximum(watched.trials[:, 0], 1)]
@@ -130,23 +134,23 @@ def train(examples: Examples, *, as_of: np.datetime64, seed: int, version: str) 
     split = split_by_time_and_video(watched.made_on, watched.video)
     if len(split.held_out) < LEAST_CALIBRATION:
         raise TooFewExamples(f"{len(split.held_out)} clips to calibrate with, {LEAST_CALIBRATION} are needed")
-    return _trained(watched, mature, labels, split, seed, version)
+    return _trained(watched, mature, labels, split, seed, version, recipe)
 
 
 def _trained(
-    watched: Examples, mature: Examples, labels: Labels, split: Split, seed: int, version: str
+    watched: Examples, mature: Examples, labels: Labels, split: Split, seed: int, version: str, recipe: Recipe
 ) -> EngagementModel:
     """Calibrated by heads that have not seen the held-out clips; served with heads grown on all, which rank a little
     better (tau + 0.004 at 1,000 clips, + 0.007 at 3,000; coverage the same)."""
     held = watched.where(split.held_out)
     before = mature.where((mature.made_on < held.made_on.min()) & ~np.isin(mature.video, held.video))
     taught = watched.where(split.train)
-    first = _heads(taught, Labels(labels.value[split.train], labels.weight[split.train]), before, seed)
+    first = _heads(taught, Labels(labels.value[split.train], labels.weight[split.train]), before, seed, recipe)
     label_scale = _scale(first.label_of(held.features, held.heuristic))
     accept_scale = Standard(0, 1) if first.accept is None else _scale(learner.predict(first.accept, held.features))
     raw = _blended(first, label_scale, accept_scale, held.features, held.tenant, held.heuristic)
     calibration = calibrate(raw, labels.value[split.held_out], labels.weight[split.held_out], held.video)
-    heads = _heads(watched, labels, mature, seed)
+    heads = _heads(watched, labels, mature, seed, recipe)
     if first.accept is None:
         heads = replace(heads, accept=None)
     return EngagementModel(
@@ -169,17 +173,18 @@ def _trained(
     )
 
 
-def _heads(watched: Examples, labels: Labels, mature: Examples, seed: int) -> Heads:
+def _heads(watched: Examples, labels: Labels, mature: Examples, seed: int, recipe: Recipe) -> Heads:
+    seen = recipe.seen(watched.features)
     weight = guarded_weights(
         labels.value, labels.weight, watched.heuristic, watched.video, watched.tenant, mature.tenant
     )
     target = video_centred(labels.value, weight, watched.video)
     slope = heuristic_slope(watched.heuristic, target, weight)
     start = slope * centred_heuristic(watched.heuristic)
-    label = learner.fit(watched.features, target, weight=weight, seed=seed, start=start)
-    left = target - learner.predict(label, watched.features) - start
-    parts = fit_tenant_parts(watched.features, left, labels.weight, watched.tenant)
-    return Heads(slope, label, _fit_accept(mature, seed), parts)
+    label = learner.fit(seen, target, weight=weight, seed=seed, start=start, parameters=recipe.parameters)
+    left = target - learner.predict(label, seen) - start
+    parts = fit_tenant_parts(seen, left, labels.weight, watched.tenant) if recipe.tenant_parts else {}
+    return Heads(slope, label, _fit_accept(mature, seed, recipe) if recipe.accept_head else None, parts)
 
 
 def heuristic_slope(heuristic: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
@@ -214,7 +219,7 @@ def _expect_features(examples: Examples) -> None:
         )
 
 
-def _fit_accept(mature: Examples, seed: int) -> Any | None:
+def _fit_accept(mature: Examples, seed: int, recipe: Recipe) -> Any | None:
     """Learns from reviewed clips, watched or not; None where they are too few or were all decided alike."""
     reviewed = mature.where(mature.reviewed)
     taken = acceptance(reviewed.decision)
@@ -223,7 +228,14 @@ def _fit_accept(mature: Examples, seed: int) -> Any | None:
     weight = guarded_weights(
         taken - taken.mean(), np.ones(len(taken)), reviewed.heuristic, reviewed.video, reviewed.tenant, mature.tenant
     )
-    return learner.fit(reviewed.features, taken, weight=weight, seed=seed, objective=learner.SHARES)
+    return learner.fit(
+        recipe.seen(reviewed.features),
+        taken,
+        weight=weight,
+        seed=seed,
+        objective=learner.SHARES,
+        parameters=recipe.parameters,
+    )
 
 
 def _blended(
