@@ -10,24 +10,42 @@ from typing import Any
 import dagster as dg
 
 from clip_platform import telemetry
-from clip_platform.assets.learning import LEARNING
-from clip_platform.jobs import STEPS, process_video, requeue_video, rerender_clips
+from clip_platform.jobs import (
+    LEARNING,
+    STEPS,
+    judge_models,
+    learn_daily,
+    process_video,
+    requeue_video,
+    rerender_clips,
+    rescore_archive,
+    roll_back_model,
+    train_model,
+)
 from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.engines import (
     ClipWriterResource,
     FaceDetectorResource,
-    ScorerResource,
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
 from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.retention import RetentionResource
+from clip_platform.resources.scorer import ScorerResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.edits import edited_clips
 from clip_platform.sensors.failures import failed_runs
+from clip_platform.sensors.learning import (
+    changed_champion,
+    daily_judgement,
+    nightly_learning,
+    nightly_rescoring,
+    weekly_training,
+)
 from clip_platform.sensors.retention import expired_videos
 from clip_platform.sensors.uploads import finished_uploads
 from clip_platform.settings import Settings, read_settings
@@ -52,6 +70,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         max_upload_duration_s=settings.max_upload_duration_s,
         outbound_allow=settings.outbound_allow,
     )
+    models = ModelsResource(mlflow_uri=settings.mlflow_address, cache=str(settings.model_cache))
     return {
         "videos": videos,
         "io_manager": ArtifactIOManager(videos=videos),
@@ -87,8 +106,11 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             device=settings.device,
         ),
         "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model, device=settings.device),
-        "scorer": ScorerResource(),
+        "scorer": ScorerResource(
+            models=models, exploration_share=settings.exploration_share, is_expected=settings.mlflow_uri is not None
+        ),
         "clip_writer": ClipWriterResource(),
+        "models": models,
     }
 
 
@@ -107,8 +129,18 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
     resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
     return dg.Definitions(
         assets=[*STEPS, *LEARNING],
-        jobs=[process_video, rerender_clips, requeue_video],
-        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs, expired_videos],
+        jobs=[
+            process_video,
+            rerender_clips,
+            requeue_video,
+            learn_daily,
+            train_model,
+            judge_models,
+            rescore_archive,
+            roll_back_model,
+        ],
+        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs, expired_videos, changed_champion],
+        schedules=[nightly_learning, nightly_rescoring, weekly_training, daily_judgement],
         resources=resources,
     )
 

@@ -3,9 +3,13 @@
 import dagster as dg
 
 from clip_platform import partitions
-from clip_platform.assets import clips, delivery, media, rendering, speech, vision
+from clip_platform.assets import clips, delivery, media, rendering, rescoring, speech, training, vision
+from clip_platform.assets import learning as daily
+from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.videos import VideosResource
 
+LEARNING = (*daily.LEARNING, training.engagement_model, training.champion, rescoring.rescored_clips)
 STEPS = (media.media, speech.speech, vision.vision, clips.clips, rendering.rendering, delivery.delivery)
 
 process_video = dg.define_asset_job(
@@ -36,3 +40,50 @@ def submit_again(context: dg.OpExecutionContext, videos: VideosResource) -> None
 )
 def requeue_video() -> None:
     submit_again()
+
+
+learn_daily = dg.define_asset_job(
+    name="learn_daily",
+    selection=dg.AssetSelection.assets(*daily.LEARNING),
+    executor_def=dg.in_process_executor,
+    description="Feedback, features and examples of a range of days.",
+)
+train_model = dg.define_asset_job(
+    name="train_model",
+    selection=dg.AssetSelection.assets(training.engagement_model),
+    executor_def=dg.in_process_executor,
+    description="Trains and registers a model; it serves nobody yet.",
+)
+judge_models = dg.define_asset_job(
+    name="judge_models",
+    selection=dg.AssetSelection.assets(training.champion),
+    executor_def=dg.in_process_executor,
+    description="Judges the challenger by the gates: promoted, dropped, or it goes on.",
+)
+rescore_archive = dg.define_asset_job(
+    name="rescore_archive",
+    selection=dg.AssetSelection.assets(rescoring.rescored_clips),
+    executor_def=dg.in_process_executor,
+    description="Scores the clips of a range of days by the model that serves.",
+)
+
+
+class RollBackConfig(dg.Config):
+    """`reason` is kept in the history."""
+
+    reason: str
+
+
+@dg.op(description="What served before serves again, and tenants see its scores again at once.")
+def roll_back(
+    context: dg.OpExecutionContext, config: RollBackConfig, models: ModelsResource, learning: LearningResource
+) -> None:
+    from clip_platform.resources.training import roll_back_model
+
+    change = roll_back_model(models.registry(), learning, reason=config.reason, by=f"dagster run {context.run_id[:8]}")
+    context.log.info("%s serves again, in place of %s", change.version or "the heuristic", change.replaced)
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Goes back to the model that served before.")
+def roll_back_model() -> None:
+    roll_back()

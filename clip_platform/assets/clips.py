@@ -98,7 +98,9 @@ def _features_metadata(features: ClipFeatures, _run: StageRun) -> dict[str, obje
 
 
 def _clip_scores(run: StageRun, features: ClipFeatures) -> ClipScores:
-    return run.scorer.get().score(features)
+    if run.scoring.fallback is not None:
+        run.warn("clip_scores", run.scoring.fallback)
+    return run.scoring.scorer.score(features)
 
 
 def _scores_metadata(scores: ClipScores, _run: StageRun) -> dict[str, object]:
@@ -215,7 +217,7 @@ clips = build_stage(
             reads=lambda run: {
                 "min_s": run.preferences.min_s,
                 "max_s": run.preferences.max_s,
-                "features": run.scorer.key()["features"],
+                "features": run.scorer.features_key(),
             },
         ),
         Work(
@@ -238,7 +240,8 @@ clips = build_stage(
             ),
             needs=("clip_features",),
             compute=_clip_scores,
-            reads=lambda run: run.scorer.key(),
+            reads=lambda run: {"model": run.scoring.scorer.model, "features": run.scorer.features_key()},
+            record=lambda run, _scores, _features: run.keep_arm(),
         ),
         Work(
             products=(

@@ -23,6 +23,7 @@ _common: dict[str, Any] = {
     "pool": compute.CPU_POOL,
     "op_tags": compute.CPU,
     "kinds": {"parquet"},
+    "code_version": "1",
 }
 
 

@@ -27,7 +27,7 @@ def markdown(text: str) -> dg.MetadataValue:
 
 def frame(run: StageRun, info: MediaInfo, moment: Fraction) -> dg.MetadataValue:
     """One frame of the source."""
-    return _image(frame_picture(run.source(), info, moment, _FRAME_WIDTH_PX), "frame")
+    return image(frame_picture(run.source(), info, moment, _FRAME_WIDTH_PX), "frame")
 
 
 def faces(run: StageRun, tracks: FaceTracks) -> dg.MetadataValue:
@@ -40,27 +40,28 @@ def faces(run: StageRun, tracks: FaceTracks) -> dg.MetadataValue:
     moment = tracks.time_of(longest.first_sample + middle)
     picture = frame_picture(run.source(), info, moment, _FRAME_WIDTH_PX)
     boxes = [box for _track, box in tracks.boxes_at(moment, longest.shot_index)]
-    return _image(pictures.boxes_on(picture, boxes, tracks.width_px), "faces")
+    return image(pictures.boxes_on(picture, boxes, tracks.width_px), "faces")
 
 
 def acoustics(features: AcousticFeatures) -> dg.MetadataValue:
-    return _image(pictures.acoustics_png(features), "loudness, pitch, laughter and applause")
+    return image(pictures.acoustics_png(features), "loudness, pitch, laughter and applause")
 
 
 def scores(values: ClipScores) -> dg.MetadataValue:
-    return _image(pictures.scores_png(values), "scores")
+    return image(pictures.scores_png(values), "scores")
 
 
 def thumbnails(run: StageRun, rendered: RenderedClips) -> dg.MetadataValue:
     """The clips' thumbnails, best first, as one strip."""
     paths = [run.workspace.fetch(clip.thumbnail) for clip in rendered.clips[:_MOST_THUMBNAILS]]
-    return _image(pictures.strip(paths), "thumbnails") if paths else markdown("no clip")
+    return image(pictures.strip(paths), "thumbnails") if paths else markdown("no clip")
 
 
 def timeline(data: TimelineData) -> dg.MetadataValue:
-    return _image(pictures.timeline_png(data), "timeline")
+    return image(pictures.timeline_png(data), "timeline")
 
 
-def _image(data: bytes, title: str) -> dg.MetadataValue:
+def image(data: bytes, title: str) -> dg.MetadataValue:
+    """PNG or JPEG, shown in the UI without being stored anywhere else."""
     kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
     return markdown(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")

@@ -22,10 +22,10 @@ from clip_platform.resources.artifacts import MADE_FROM
 from clip_platform.resources.engines import (
     ClipWriterResource,
     FaceDetectorResource,
-    ScorerResource,
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
+from clip_platform.resources.scorer import ScorerResource
 from clip_platform.resources.stage_run import MadeFrom, StageRun
 from clip_platform.resources.videos import VideosResource
 

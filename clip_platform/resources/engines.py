@@ -1,4 +1,4 @@
-"""Which engines analyse and score: chosen by configuration alone, built when first used.
+"""Which engines analyse and write: chosen by configuration alone, built when first used.
 
 `key()` says what a result depends on, without loading an engine; it is part of every checkpoint's key.
 """
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     import numpy as np
 
-    from clip_platform.scoring.scorer import Scorer
     from clip_platform.selection.embeddings import SentenceEmbedder
     from clip_platform.selection.writing import ClipWriter
     from clip_platform.speakers.voices import VoiceEmbedder
@@ -159,20 +158,6 @@ class ClipWriterResource(dg.ConfigurableResource):
         from clip_platform.selection.writing import ExtractiveWriter
 
         return ExtractiveWriter()
-
-
-class ScorerResource(dg.ConfigurableResource):
-    """The heuristic, until a trained champion serves."""
-
-    def key(self) -> Mapping[str, object]:
-        from clip_platform.scoring.features import feature_digest
-
-        return {"model": self.get().model, "features": feature_digest()}
-
-    def get(self) -> Scorer:
-        from clip_platform.scoring.heuristic import HeuristicScorer
-
-        return HeuristicScorer()
 
 
 class FaceDetectorResource(dg.ConfigurableResource):

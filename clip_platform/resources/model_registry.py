@@ -154,6 +154,25 @@ class ModelRegistry:
         with self._server.asked() as client:
             client.set_registered_model_alias(NAME, CHALLENGER, self._number(client, version))
 
+    def mark(self, version: str, marks: Mapping[str, str]) -> None:
+        """Sets tags of a version."""
+        with self._server.asked() as client:
+            for name, value in marks.items():
+                client.set_model_version_tag(NAME, self._number(client, version), name, value)
+
+    def drop_challenger(self) -> None:
+        """Nobody is tried beside the champion. Twice is once."""
+        with self._server.asked() as client:
+            registered = _registered(client)
+            if registered is not None and CHALLENGER in registered.aliases:
+                client.delete_registered_model_alias(NAME, CHALLENGER)
+
+    def newest(self) -> str | None:
+        """The version registered last."""
+        with self._server.asked() as client:
+            found = client.search_model_versions(f"name = '{NAME}'")
+        return max((str(version.version) for version in found), key=int, default=None)
+
     def record_verdict(self, version: str, verdict: Verdict) -> None:
         """Keeps what the gates found, evidence and all, in place of what they found before."""
         with self._server.asked() as client:

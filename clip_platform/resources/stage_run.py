@@ -15,10 +15,10 @@ from clip_platform.progress import OnProgress, throttled
 from clip_platform.resources.engines import (
     ClipWriterResource,
     FaceDetectorResource,
-    ScorerResource,
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
+from clip_platform.resources.scorer import ScorerResource
 from clip_platform.upload.acceptance import Limits
 from clip_platform.upload.preferences import Preferences
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clip_platform.database.videos import VideoRow
     from clip_platform.identifiers import StoredObject
     from clip_platform.resources.attempts import VideoAttempt
+    from clip_platform.resources.scoring import Scoring
     from clip_platform.selection.duplicates import EarlierClip
     from clip_platform.selection.edits import ClipEdits
     from clip_platform.storage.workspace import Workspace
@@ -112,6 +113,22 @@ class StageRun:
         from clip_platform.resources.earlier_clips import read_earlier_clips
 
         return read_earlier_clips(self.attempt)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """Who scores this video, decided once a step; the arm that it was published in stays."""
+        from clip_platform.database import arms
+
+        with self.attempt.database.tenant_transaction(self.attempt.tenant_id) as connection:
+            decided = arms.find(connection, self.video.video_id)
+        return self.scorer.for_video(self.attempt.tenant_id, self.video.video_id, decided)
+
+    def keep_arm(self) -> None:
+        """Logs by whose scores the video is shown; decided once."""
+        from clip_platform.database import arms
+
+        with self.attempt.database.tenant_transaction(self.attempt.tenant_id) as connection:
+            arms.decide(connection, self.scoring.arm)
 
     def begin(self, assets: Sequence[str]) -> None:
         self._assets = tuple(assets)

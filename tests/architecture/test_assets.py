@@ -8,7 +8,7 @@ import pytest
 
 from clip_platform.cli.display import STAGE_ASSETS
 from clip_platform.definitions import build_definitions
-from clip_platform.jobs import STEPS
+from clip_platform.jobs import LEARNING, STEPS
 
 MADE = sorted([key for step in STEPS for key in step.keys])
 
@@ -18,7 +18,10 @@ def definitions() -> dg.Definitions:
     return build_definitions()
 
 
-@pytest.mark.parametrize("key", MADE, ids=lambda key: key.to_user_string())
+LEARNED = sorted(asset.key for asset in LEARNING)
+
+
+@pytest.mark.parametrize("key", [*MADE, *LEARNED], ids=lambda key: key.to_user_string())
 def test_every_asset_says_what_it_is_and_whose(definitions: dg.Definitions, key: dg.AssetKey) -> None:
     node = definitions.resolve_asset_graph().get(key)
 

@@ -19,6 +19,7 @@ from clip_platform.evaluation.script import LINES
 from clip_platform.resources.backlog import BacklogResource
 from clip_platform.resources.connections import DatabaseResource, ObjectStoreResource
 from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.videos import VideosResource
 from tests.conftest import MigratedServer
 
@@ -73,6 +74,11 @@ def videos_resource(empty_database: MigratedServer, tmp_path: Path) -> VideosRes
         ),
         scratch=str(tmp_path / "scratch"),
     )
+
+
+def no_models() -> ModelsResource:
+    """A registry that is away: nothing listens at the address, and nothing served before."""
+    return ModelsResource(mlflow_uri="http://127.0.0.1:9", cache="/nonexistent")
 
 
 @pytest.fixture

@@ -19,14 +19,15 @@ from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.engines import (
     ClipWriterResource,
     FaceDetectorResource,
-    ScorerResource,
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
 from clip_platform.resources.fetching import SOURCE_URL_COLUMN
+from clip_platform.resources.scorer import ScorerResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.upload.states import VideoState
 from tests.conftest import MigratedServer
+from tests.pipeline.conftest import no_models
 from tests.unit.network.servers import says, serving
 
 Fetch = Callable[..., VideoRow]
@@ -60,7 +61,7 @@ def fetch(videos_resource: VideosResource, empty_database: MigratedServer, insta
             "speech_recognizer": SpeechRecognizerResource(engine="pocketsphinx"),
             "face_detector": FaceDetectorResource(),
             "sentence_embedder": SentenceEmbedderResource(),
-            "scorer": ScorerResource(),
+            "scorer": ScorerResource(models=no_models()),
             "clip_writer": ClipWriterResource(),
         }
         first = [dg.AssetKey("uploaded_video")]

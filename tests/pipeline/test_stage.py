@@ -20,13 +20,14 @@ from clip_platform.resources.artifacts import ArtifactIOManager
 from clip_platform.resources.engines import (
     ClipWriterResource,
     FaceDetectorResource,
-    ScorerResource,
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
+from clip_platform.resources.scorer import ScorerResource
 from clip_platform.resources.stage_run import StageRun
 from clip_platform.resources.videos import VideosResource
 from clip_platform.upload.states import VideoState
+from tests.pipeline.conftest import no_models
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class SmallStage:
                 "speech_recognizer": SpeechRecognizerResource(engine="pocketsphinx"),
                 "face_detector": FaceDetectorResource(),
                 "sentence_embedder": SentenceEmbedderResource(),
-                "scorer": ScorerResource(),
+                "scorer": ScorerResource(models=no_models()),
                 "clip_writer": ClipWriterResource(),
             },
         )

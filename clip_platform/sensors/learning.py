@@ -1,0 +1,121 @@
+"""What keeps the learning loop going: nightly runs, a weekly training, and a backfill when another model serves."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+
+from clip_platform.errors import ClipPlatformError
+from clip_platform.jobs import judge_models, learn_daily, rescore_archive, train_model
+from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.learning_days import REACH_DAYS
+from clip_platform.resources.models import ModelsResource
+
+BACKFILL_DAYS = 60
+"""Days of one run of a backfill: bounded, so that one that is lost costs little."""
+LOW_PRIORITY = "-10"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_INTERVAL_S = 60
+
+
+def range_tags(first: date, last: date) -> dict[str, str]:
+    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
+@dg.schedule(
+    job=learn_daily,
+    cron_schedule="20 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Yesterday's feedback and features, and the examples that it changes.",
+)
+def nightly_learning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    today = context.scheduled_execution_time.date()
+    yesterday = today - timedelta(days=1)
+    yield dg.RunRequest(run_key=f"{today}", tags=range_tags(yesterday - timedelta(days=REACH_DAYS), yesterday))
+
+
+@dg.schedule(
+    job=rescore_archive,
+    cron_schedule="20 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Clips of the last days by the model that serves, in case one was missed.",
+)
+def nightly_rescoring(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    today = context.scheduled_execution_time.date()
+    tags = range_tags(today - timedelta(days=2), today)
+    yield dg.RunRequest(run_key=f"{today}", tags={**tags, "dagster/priority": LOW_PRIORITY})
+
+
+weekly_training = dg.ScheduleDefinition(
+    name="weekly_training",
+    job=train_model,
+    cron_schedule="20 3 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="A model of all that is mature by now; it is tried beside the champion before it serves.",
+)
+daily_judgement = dg.ScheduleDefinition(
+    name="daily_judgement",
+    job=judge_models,
+    cron_schedule="20 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="The challenger against the gates.",
+)
+
+
+@dg.sensor(
+    job=rescore_archive,
+    minimum_interval_seconds=_INTERVAL_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Scores the whole archive anew when another model serves.",
+)
+def changed_champion(
+    context: dg.SensorEvaluationContext, learning: LearningResource, models: ModelsResource
+) -> dg.SensorResult | dg.SkipReason:
+    try:
+        registry = models.registry()
+        history = registry.history()
+        version = registry.aliases().get("champion")
+    except ClipPlatformError as error:
+        return dg.SkipReason(f"{error.error_class}: {error.message}")
+    if not history:
+        return dg.SkipReason("nothing was promoted yet, the heuristic serves")
+    change = f"{version or 'heuristic'} since {history[0].at.isoformat()}"
+    if change == context.cursor:
+        return dg.SkipReason(f"model {change}")
+    if version is None:
+        back_to_heuristic(learning)
+        return dg.SensorResult(cursor=change, run_requests=[])
+    requests = [
+        dg.RunRequest(run_key=f"{change}/{first}", tags={**range_tags(first, last), "dagster/priority": LOW_PRIORITY})
+        for first, last in day_ranges(days_to_score(learning))
+    ]
+    return dg.SensorResult(cursor=change, run_requests=requests)
+
+
+def days_to_score(learning: LearningResource) -> list[date]:
+    from clip_platform.database import rescoring
+
+    return rescoring.days_made(learning.scores())
+
+
+def back_to_heuristic(learning: LearningResource) -> None:
+    """No model serves any more: tenants see the scores that their clips were made with."""
+    from clip_platform.database import rescoring
+
+    rescoring.roll_back(learning.scores(), None)
+
+
+def day_ranges(days: Sequence[date], most: int = BACKFILL_DAYS) -> list[tuple[date, date]]:
+    """From the first to the last day in ranges of at most so many, newest first: recent clips are looked at most."""
+    ranges = []
+    if days:
+        last = days[-1]
+        while last >= days[0]:
+            first = max(days[0], last - timedelta(days=most - 1))
+            ranges.append((first, last))
+            last = first - timedelta(days=1)
+    return ranges
