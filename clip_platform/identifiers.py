@@ -1,4 +1,4 @@
-"""What names things: ULIDs for rows, and claims about stored bytes."""
+"""What names things: ULIDs for rows, trained models, and claims about stored bytes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def ulid_of(milliseconds: int, entropy: bytes) -> str:
     """The ULID of a moment since 1970; `entropy`: ten bytes."""
     value = (milliseconds << 80) | int.from_bytes(entropy, "big")
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
+
+
+def served_name(version: str) -> str:
+    """How scores name the trained model that gave them."""
+    return f"engagement-{version}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from clip_platform.api import stored_values
 from clip_platform.api.access import TenantSession
 from clip_platform.database import clips, edits, videos
-from clip_platform.database.clips import ClipRow
+from clip_platform.database.clips import ClipRow, ScoredClip
 from clip_platform.database.edits import EditRow
+from clip_platform.database.shown_scores import ShownScore
 from clip_platform.database.videos import VideoRow
 from clip_platform.errors import InvalidInput, NotFound
 from clip_platform.selection.choice import SelectedClips
@@ -22,10 +23,11 @@ RenderingState = Literal["ready", "rendering", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class ShownClip:
-    """`row` says what is wanted; `state`, whether the files show it already."""
+    """`row` says what is wanted; `state`, whether the files show it already. `score` None: it is withheld."""
 
     video_id: str
     row: ClipRow
+    score: ShownScore | None
     state: RenderingState
     version: str
     """Changes with whatever a tenant or a run changes."""
@@ -53,9 +55,9 @@ def find(session: TenantSession, public_id: str) -> ShownClip:
         NotFound.
     """
     video_id, clip_id = split_id(public_id)
-    row = clips.find(session.connection, video_id, clip_id)
+    clip = clips.find_shown(session.connection, video_id, clip_id)
     video = videos.find(session.connection, video_id)
-    return _shown(video, row, edit_of(session, video_id, clip_id))
+    return _shown(video, clip, edit_of(session, video_id, clip_id))
 
 
 def locked(session: TenantSession, public_id: str) -> ShownClip:
@@ -65,10 +67,11 @@ def locked(session: TenantSession, public_id: str) -> ShownClip:
 
 
 def of_video(session: TenantSession, video_id: str) -> list[ShownClip]:
-    """By rank."""
+    """By the rank that is shown."""
     video = videos.find(session.connection, video_id)
     by_clip = {edit.clip_id: edit for edit in edits.of_video(session.connection, video_id)}
-    return [_shown(video, row, by_clip.get(row.clip_id)) for row in clips.of_video(session.connection, video_id)]
+    found = clips.shown_of_video(session.connection, video_id)
+    return [_shown(video, clip, by_clip.get(clip.row.clip_id)) for clip in found]
 
 
 def edit_of(session: TenantSession, video_id: str, clip_id: str) -> EditRow | None:
@@ -103,12 +106,13 @@ def remove(session: TenantSession, public_id: str) -> bool:
     return True
 
 
-def _shown(video: VideoRow, row: ClipRow, edit: EditRow | None) -> ShownClip:
+def _shown(video: VideoRow, clip: ScoredClip, edit: EditRow | None) -> ShownClip:
+    row = clip.row
     if edit is None:
-        return ShownClip(video.video_id, row, "ready", str(row.revision))
+        return ShownClip(video.video_id, row, clip.score, "ready", str(row.revision))
     state = edits.rendering_state(video, edit.revision)
     wanted = row if state == "ready" else _overlaid(row, edit)
-    return ShownClip(video.video_id, wanted, state, f"{row.revision}-{edit.revision}")
+    return ShownClip(video.video_id, wanted, clip.score, state, f"{row.revision}-{edit.revision}")
 
 
 def _overlaid(row: ClipRow, edit: EditRow) -> ClipRow:

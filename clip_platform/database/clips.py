@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
-from clip_platform.database import events, videos
+from clip_platform.database import events, shown_scores, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.events import EventType
 from clip_platform.database.numbers import decimal_of
+from clip_platform.database.shown_scores import Place, ShownScore
 from clip_platform.database.videos import VideoRow
 from clip_platform.errors import NotFound
 from clip_platform.identifiers import StoredObject
@@ -59,6 +60,14 @@ class ClipRow:
     revision: int = field(default=1, compare=False)
     created_at: datetime | None = field(default=None, compare=False)
     updated_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClip:
+    """A clip as its tenant sees it: `row` with the rank that is shown, and the score that is; None: withheld."""
+
+    row: ClipRow
+    score: ShownScore | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +117,12 @@ _ADD_CANDIDATE = text("""
 _COLUMNS = """clip_id, rank, start_s, end_s, score, title, reasons, files, fallbacks, model, baseline, contributions,
     text, aspect, caption_style, platforms, width_px, height_px, edit_revision, hashtags, summary, signature,
     low, high, band, top_chance, revision, created_at, updated_at"""
+_NAMES = tuple(name.strip() for name in _COLUMNS.split(","))
 _CLIPS = text(f"select {_COLUMNS} from clips where video_id = :video_id order by rank, clip_id")  # noqa: S608
 _CLIP = text(f"select {_COLUMNS} from clips where video_id = :video_id and clip_id = :clip_id")  # noqa: S608
+_AS_SHOWN = f"{shown_scores.SHOWN} select {_COLUMNS}, {shown_scores.COLUMNS} from shown"  # noqa: S608
+_SHOWN_CLIPS = text(f"{_AS_SHOWN} order by shown_rank, clip_id")
+_SHOWN_CLIP = text(f"{_AS_SHOWN} where clip_id = :clip_id")
 _SIGNATURES_BEFORE = text("""
     select v.name as video_name, c.start_s, c.signature from clips c join videos v on v.id = c.video_id
     where c.video_id < :video_id and c.signature <> ''
@@ -132,7 +145,8 @@ def publish(
 ) -> None:
     """Makes these the video's clips and candidates, all at once, and tells of every clip whose video is another one.
 
-    A clip that its tenant removed meanwhile stays away. `edit_revision` is the video's, up to which edits are in.
+    By whose scores the video is shown was decided before (`arms`): a score that is withheld is not told of either. A
+    clip that its tenant removed meanwhile stays away. `edit_revision` is the video's, up to which edits are in.
 
     Raises:
         Superseded: the token is not the current attempt's; nothing is written.
@@ -152,14 +166,17 @@ def _replace_clips(connection: Connection, video: VideoRow, clips: Sequence[Clip
     connection.execute(_FORGET_OTHERS, {"video_id": video.video_id, "clip_ids": ids})
     for clip in clips:
         connection.execute(_PUT_CLIP, owner | _clip_values(clip))
+    place_of = shown_scores.places(connection, video.video_id)
+    for clip in clips:
         made = clip.files.get("video")
         if made is not None and shown.get(clip.clip_id) != made.sha256:
-            events.record(connection, video.tenant_id, EventType.RENDERED, video.video_id, _rendered(video, clip))
+            told = _rendered(video, clip, place_of[clip.clip_id])
+            events.record(connection, video.tenant_id, EventType.RENDERED, video.video_id, told)
 
 
-def _rendered(video: VideoRow, clip: ClipRow) -> dict[str, Any]:
-    """What a receiver learns of a clip; its id is the one of the API."""
-    shown = {"rank": clip.rank, "title": clip.title, "score": clip.score, "edit_revision": clip.edit_revision}
+def _rendered(video: VideoRow, clip: ClipRow, place: Place) -> dict[str, Any]:
+    """What a receiver learns of a clip; its id, rank and score are those of the API."""
+    shown = {"rank": place.rank, "title": clip.title, "score": place.score, "edit_revision": clip.edit_revision}
     times = {"start_s": round(float(clip.start_s), 6), "end_s": round(float(clip.end_s), 6)}
     looks = {"aspect": clip.aspect, "width_px": clip.width_px, "height_px": clip.height_px}
     clip_id = f"{video.video_id}.{clip.clip_id}"
@@ -179,15 +196,25 @@ def find(connection: Connection, video_id: str, clip_id: str) -> ClipRow:
     Raises:
         NotFound: the entered tenant has no such clip.
     """
-    row = connection.execute(_CLIP, {"video_id": video_id, "clip_id": clip_id}).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no clip {video_id}.{clip_id}; list the video's clips to find its id")
-    return _clip(row)
+    return _clip(_one(connection, _CLIP, video_id, clip_id))
 
 
 def of_video(connection: Connection, video_id: str) -> list[ClipRow]:
     """By rank."""
     return [_clip(row) for row in connection.execute(_CLIPS, {"video_id": video_id})]
+
+
+def find_shown(connection: Connection, video_id: str, clip_id: str) -> ScoredClip:
+    """
+    Raises:
+        NotFound: the entered tenant has no such clip.
+    """
+    return _scored(_one(connection, _SHOWN_CLIP, video_id, clip_id))
+
+
+def shown_of_video(connection: Connection, video_id: str) -> list[ScoredClip]:
+    """By the rank that is shown; all of one moment, so that scores of two versions never stand beside each other."""
+    return [_scored(row) for row in connection.execute(_SHOWN_CLIPS, {"video_id": video_id})]
 
 
 def candidates(
@@ -227,6 +254,13 @@ def list_candidates(db: Database, tenant_id: str, video_id: str) -> list[Candida
         return candidates(connection, video_id)
 
 
+def _one(connection: Connection, statement: TextClause, video_id: str, clip_id: str) -> Row[Any]:
+    row = connection.execute(statement, {"video_id": video_id, "clip_id": clip_id}).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no clip {video_id}.{clip_id}; list the video's clips to find its id")
+    return row
+
+
 def _clip_values(clip: ClipRow) -> dict[str, Any]:
     values = {name: getattr(clip, name) for name in ("clip_id", *_WRITTEN)}
     values["files"] = {name: asdict(stored) for name, stored in clip.files.items()}
@@ -240,8 +274,12 @@ def _candidate_values(candidate: CandidateRow) -> dict[str, Any]:
     return {"candidate_id": candidate.candidate_id, **words, **times}
 
 
+def _scored(row: Row[Any]) -> ScoredClip:
+    return ScoredClip(replace(_clip(row), rank=row.shown_rank), shown_scores.shown_score(row))
+
+
 def _clip(row: Row[Any]) -> ClipRow:
-    values: dict[str, Any] = dict(row._mapping)
+    values: dict[str, Any] = {name: getattr(row, name) for name in _NAMES}
     values["files"] = {name: StoredObject(**stored) for name, stored in row.files.items()}
     values |= {name: tuple(values[name]) for name in ("reasons", "fallbacks", "contributions", "platforms", "hashtags")}
     values["signature"] = bytes(row.signature)

@@ -25,6 +25,7 @@ class EventType(StrEnum):
     RENDERED = "clip.rendered"
     """A clip's video is there, or is another one than before."""
     RESCORED = "clip.rescored"
+    """The tenant is shown other scores: one event for all of its clips, how many there are and how many changed."""
     EXPIRING = "video.expiring"
     ENDPOINT_DISABLED = "webhook.endpoint_disabled"
 

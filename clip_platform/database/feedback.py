@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from clip_platform.identifiers import new_ulid
+from clip_platform.identifiers import new_ulid, served_name
 
 Kind = Literal["decision", "counters"]
 COUNTS = ("impressions", "views", "completions", "likes", "shares", "saves", "comments")
@@ -31,7 +31,8 @@ class ReportKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReportedClip:
-    """What a report is held against. `is_edited`: it may have been longer when it was watched."""
+    """What a report is held against. `model` gave the score that is shown; `is_edited`: it may have been longer when
+    it was watched."""
 
     duration_s: float
     revision: int
@@ -107,12 +108,15 @@ _ROWS_OF_CLIP = f"""
         order by occurred_at desc, received_at desc, feedback_id desc) = 1 as is_current
     from clip_feedback where video_id = :video_id and clip_id = :clip_id"""  # noqa: S608
 _CLIPS = text("""
-    select c.video_id, c.clip_id, c.end_s - c.start_s as duration_s, c.revision, c.model,
+    select c.video_id, c.clip_id, c.end_s - c.start_s as duration_s, c.revision, c.model, s.model_version,
         e.clip_id is not null as is_edited
     from jsonb_to_recordset(cast(:keys as jsonb)) as asked(video_id text, clip_id text)
     join clips c on c.video_id = asked.video_id and c.clip_id = asked.clip_id
     join videos v on v.id = c.video_id and v.state <> 'deleting'
     left join clip_edits e on e.video_id = c.video_id and e.clip_id = c.clip_id
+    left join score_versions sv on sv.tenant_id = c.tenant_id
+    left join clip_scores s on s.model_version = sv.model_version and s.video_id = c.video_id
+        and s.clip_id = c.clip_id
     for key share of v""")
 _ADD = text(f"""
     insert into clip_feedback (feedback_id, tenant_id, video_id, clip_id, report_key, {_CONTENT}, occurred_at,
@@ -145,7 +149,12 @@ def reported_clips(connection: Connection, keys: Collection[ClipKey]) -> dict[Cl
     """Those of the entered tenant's clips that there are."""
     asked = json.dumps([key._asdict() for key in sorted(set(keys))])
     return {
-        ClipKey(row.video_id, row.clip_id): ReportedClip(float(row.duration_s), row.revision, row.model, row.is_edited)
+        ClipKey(row.video_id, row.clip_id): ReportedClip(
+            duration_s=float(row.duration_s),
+            revision=row.revision,
+            model=served_name(row.model_version) if row.model_version else row.model,
+            is_edited=row.is_edited,
+        )
         for row in connection.execute(_CLIPS, {"keys": asked})
     }
 

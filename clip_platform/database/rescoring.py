@@ -19,6 +19,7 @@ from clip_platform.database import events
 from clip_platform.database.connection import Database
 from clip_platform.database.events import EventType
 from clip_platform.errors import Conflict, InvalidInput, Superseded
+from clip_platform.identifiers import served_name
 
 COLUMNS = ("tenant_id", "video_id", "clip_id", "value", "low", "high", "band", "top_chance", "reasons")
 """Of the CSV that `write_day` takes, in this order; `reasons` is JSON or empty."""
@@ -235,9 +236,10 @@ def _flipped(connection: Connection, model_version: str) -> list[Flip]:
 
 
 def _tell(connection: Connection, flip_: Flip, model_version: str | None) -> None:
+    """Versions by the names that clips' scores give them; None: those that the clips were made with."""
     told: Mapping[str, Any] = {
-        "model_version": model_version,
-        "previous_version": flip_.previous_version,
+        "model_version": model_version and served_name(model_version),
+        "previous_version": flip_.previous_version and served_name(flip_.previous_version),
         "clips": flip_.clips,
         "changed": flip_.changed,
     }

@@ -17,13 +17,12 @@ import psycopg
 
 from clip_platform.database import simulated
 from clip_platform.database.simulated import PastClip, PastReport, PastVideo
-from clip_platform.identifiers import ulid_of
+from clip_platform.identifiers import served_name, ulid_of
 from clip_platform.ml.baseline import HEURISTIC
 from clip_platform.ml.cleaning import DECISIONS
 from clip_platform.ml.examples import FEATURE_NAMES, NO_DECISION
 from clip_platform.ml.gates import Arm, arm_of
 from clip_platform.ml.model import EngagementModel
-from clip_platform.ml.serving import served_name
 from clip_platform.ml.simulate import DELAY_DAYS, Clips, Outcomes, World, show
 from clip_platform.scoring.features import ClipFeatures, feature_digest
 from clip_platform.storage import artifacts

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from clip_platform.errors import FeatureMismatch
+from clip_platform.identifiers import served_name
 from clip_platform.ml.examples import FEATURE_NAMES
 from clip_platform.ml.model import EngagementModel
 from clip_platform.ml.reasons import GROUPS, against_video, parts, reasons
 from clip_platform.scoring.features import ClipFeatures
 from clip_platform.scoring.scorer import ClipScore, ClipScores, Contribution
-
-_MODEL = "engagement-{version}"
-
-
-def served_name(version: str) -> str:
-    """How scores name the model that gave them."""
-    return _MODEL.format(version=version)
 
 
 class ModelScorer:

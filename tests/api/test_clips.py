@@ -46,7 +46,10 @@ def test_a_clip_says_why_it_has_its_score(as_: As, talk: Published) -> None:
         "reasons": ["a strong opening"],
         "model_version": "heuristic 1",
         "interval": None,
+        "band": None,
+        "top_chance": None,
     }
+    assert clip["score_withheld"] is None
 
 
 def test_clips_are_paged_best_first(as_: As, talk: Published) -> None:

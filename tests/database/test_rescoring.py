@@ -79,7 +79,7 @@ def test_each_tenant_is_told_once(rescorer_door: Database, archive: Keys, empty_
     assert rescoring.flip(rescorer_door, "7", TODAY) == []
     with empty_database.superuser() as connection:
         told = connection.execute("select tenant_id, type, payload from events order by tenant_id").fetchall()
-    payload = {"model_version": "7", "previous_version": None, "clips": 8, "changed": 8}
+    payload = {"model_version": "engagement-7", "previous_version": None, "clips": 8, "changed": 8}
     assert told == [("acme", "clip.rescored", payload), ("globex", "clip.rescored", payload)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,8 +12,9 @@ from clip_platform.api import stored_values
 from clip_platform.api.access import TenantSession, viewer
 from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.transactions import Transacted
-from clip_platform.database import clips, videos
-from clip_platform.database.clips import CandidateRow, ClipRow
+from clip_platform.database import clips, shown_scores, videos
+from clip_platform.database.clips import CandidateRow, ScoredClip
+from clip_platform.database.shown_scores import Withheld
 from clip_platform.scoring.scorer import ClipScore, ClipScores
 
 router = APIRouter(prefix="/v1/videos/{video_id}/candidates", route_class=Transacted, tags=["videos"])
@@ -32,7 +34,8 @@ class Candidate(BaseModel):
     candidate_id: str | None = Field(description="Null for a stretch that could not be a clip at all.")
     start_s: float
     end_s: float
-    score: float | None = Field(description="0 to 100; null when it was never scored.")
+    score: float | None = Field(description="0 to 100; null when it was never scored, or while that is withheld.")
+    score_withheld: Withheld | None = Field(default=None, description="As on a clip; the reason is withheld too.")
     text: str
     rejected: bool
     reason: str | None = Field(description="Why it became no clip.")
@@ -55,9 +58,11 @@ def list_candidates(
     position = read_cursor(cursor, {"after": int})
     after = position["after"] if position else 0
     if not rejected:
-        chosen = [row for row in clips.of_video(session.connection, video_id) if row.rank > after]
-        return page_of(chosen, limit, _chosen, lambda row: {"after": row.rank})
+        chosen = [clip for clip in clips.shown_of_video(session.connection, video_id) if clip.row.rank > after]
+        return page_of(chosen, limit, _chosen, lambda clip: {"after": clip.row.rank})
     rows = clips.candidates(session.connection, video_id, after, limit + 1)
+    if shown_scores.withheld(session.connection, video_id):
+        return page_of(rows, limit, _withheld, lambda row: {"after": row.row_id})
     scores = _scores(session, video_id) if contributions and rows else {}
     return page_of(rows, limit, lambda row: _rejected(row, scores), lambda row: {"after": row.row_id})
 
@@ -67,18 +72,26 @@ def _scores(session: TenantSession, video_id: str) -> dict[str, ClipScore]:
     return {score.candidate_id: score for score in scored.scores} if scored else {}
 
 
-def _chosen(row: ClipRow) -> Candidate:
+def _chosen(clip: ScoredClip) -> Candidate:
+    row, score = clip.row, clip.score
+    known: dict[str, Any] = {"score": None, "score_withheld": "exploration"}
+    if score is not None:
+        given = [Contribution(**one) for one in score.contributions]
+        known = {"score": score.value, "baseline": score.baseline, "contributions": given}
     return Candidate(
         candidate_id=row.clip_id,
         start_s=float(row.start_s),
         end_s=float(row.end_s),
-        score=row.score,
         text=row.text,
         rejected=False,
         reason=None,
-        baseline=row.baseline,
-        contributions=[Contribution(**one) for one in row.contributions],
+        **known,
     )
+
+
+def _withheld(row: CandidateRow) -> Candidate:
+    """Its reason may name the score or the rank of a clip."""
+    return _rejected(replace(row, score=None), {}).model_copy(update={"reason": None, "score_withheld": "exploration"})
 
 
 def _rejected(row: CandidateRow, scores: dict[str, ClipScore]) -> Candidate:

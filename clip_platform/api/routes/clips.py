@@ -17,6 +17,7 @@ from clip_platform.api.paging import Cursor, Limit, Page, page_of, read_cursor
 from clip_platform.api.routes.candidates import Contribution
 from clip_platform.api.text import PlainText
 from clip_platform.api.transactions import Transacted
+from clip_platform.database.shown_scores import Band, ShownScore, Withheld
 from clip_platform.errors import InvalidInput
 from clip_platform.timeline import seconds
 from clip_platform.upload.preferences import LATEST_S, PLATFORMS
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/v1", route_class=Transacted, tags=["clips"])
 
 Aspect = Literal["9:16", "4:5", "1:1", "16:9"]
 CaptionStyle = Literal["highlight", "plain", "none"]
+_MOST_REASONS = 3
 Platform = Literal["tiktok", "instagram_reels", "youtube_shorts", "linkedin", "x"]
 
 
@@ -38,12 +40,18 @@ SourceTime = Annotated[float, Field(ge=0, le=LATEST_S, allow_inf_nan=False, desc
 
 
 class Score(BaseModel):
+    """Of the model version that the tenant is shown. Interval, band and chance are null where the heuristic scored."""
+
     value: float = Field(description="0 to 100.")
-    baseline: float | None
-    contributions: list[Contribution] = Field(description="They sum to value - baseline.")
-    reasons: list[str]
+    interval: tuple[float, float] | None = Field(
+        description="Where the clip ends up with 80 % chance: lowest and highest."
+    )
+    band: Band | None
+    top_chance: float | None = Field(description="Chance, 0 to 1, to be in the best third of clips.")
+    reasons: list[str] = Field(description="What moved it most; at most three.")
+    baseline: float | None = Field(description="Null where the clip was scored again by a later model.")
+    contributions: list[Contribution] = Field(description="They sum to value - baseline; empty where that is null.")
     model_version: str
-    interval: tuple[float, float] | None = Field(description="Null until a model gives one.")
 
 
 class Clip(BaseModel):
@@ -51,7 +59,7 @@ class Clip(BaseModel):
 
     clip_id: str
     video_id: str
-    rank: int
+    rank: int = Field(description="By score; in an order that means nothing while scores are withheld.")
     state: RenderingState = Field(description="`failed`: the edit cannot be rendered; the files are as they were.")
     start_s: float
     end_s: float
@@ -59,7 +67,11 @@ class Clip(BaseModel):
     hashtags: list[str] = Field(description="Key phrases of what is said; at most five.")
     summary: str = Field(description="One line, taken from what is said.")
     text: str
-    score: Score
+    score: Score | None
+    score_withheld: Withheld | None = Field(
+        description="Why there is no score: `exploration`, so that people judge the clips of this video by themselves. "
+        "It is shown once there is a decision on each, or after 28 days."
+    )
     aspect: str | None
     caption_style: str | None
     platforms: list[str]
@@ -148,14 +160,8 @@ def _clip(shown: ShownClip) -> Clip:
         hashtags=list(row.hashtags),
         summary=row.summary,
         text=row.text,
-        score=Score(
-            value=row.score,
-            baseline=row.baseline,
-            contributions=[Contribution(**one) for one in row.contributions],
-            reasons=list(row.reasons),
-            model_version=row.model,
-            interval=None,
-        ),
+        score=None if shown.score is None else _score(shown.score),
+        score_withheld="exploration" if shown.score is None else None,
         aspect=row.aspect,
         caption_style=row.caption_style,
         platforms=list(row.platforms),
@@ -164,4 +170,17 @@ def _clip(shown: ShownClip) -> Clip:
         fallbacks=list(row.fallbacks),
         created_at=row.created_at,
         updated_at=row.updated_at,
+    )
+
+
+def _score(score: ShownScore) -> Score:
+    return Score(
+        value=score.value,
+        interval=None if score.low is None or score.high is None else (score.low, score.high),
+        band=score.band,
+        top_chance=score.top_chance,
+        reasons=list(score.reasons[:_MOST_REASONS]),
+        baseline=score.baseline,
+        contributions=[Contribution(**one) for one in score.contributions],
+        model_version=score.model,
     )

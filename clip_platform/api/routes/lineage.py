@@ -76,7 +76,7 @@ def get_clip_lineage(session: Annotated[TenantSession, viewer("clips")], clip_id
         clip_id=clip_id,
         source=_bytes(video.stored_source) if video.stored_source else None,
         files={kind: _bytes(stored) for kind, stored in shown.row.files.items()},
-        model=shown.row.model,
+        model=shown.score.model if shown.score else shown.row.model,
         preferences=dict(video.preferences),
         assets=[_asset(result) for result in made],
         attempts=[Attempt(attempt=one.attempt, began_at=one.began_at) for one in tried],
