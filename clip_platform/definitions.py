@@ -23,6 +23,7 @@ from clip_platform.resources.engines import (
     SpeechRecognizerResource,
 )
 from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.retention import RetentionResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
@@ -89,6 +90,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
         "sentence_embedder": SentenceEmbedderResource(model=settings.sentence_model, device=settings.device),
         "scorer": ScorerResource(),
         "clip_writer": ClipWriterResource(),
+        "models": ModelsResource(mlflow_uri=settings.mlflow_address, cache=str(settings.model_cache)),
     }
 
 

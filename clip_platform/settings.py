@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         return (self.mlflow_uri or f"http://127.0.0.1:{self.mlflow_port}").rstrip("/")
 
     @property
+    def model_cache(self) -> Path:
+        """Where models that served are kept for when MLflow is away."""
+        return self.home.absolute() / "models"
+
+    @property
     def public_api_url(self) -> str:
         """The API's address as clients see it, without a slash at its end."""
         return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
