@@ -15,7 +15,7 @@ from clip_platform.database.connection import Database
 from clip_platform.database.schema import migrate
 from clip_platform.embedded.postgres import SUPERUSER, EmbeddedPostgres, Server
 
-pytest_plugins = ("tests.peers.ceph", "tests.peers.azurite", "tests.peers.redis")
+pytest_plugins = ("tests.peers.ceph", "tests.peers.azurite", "tests.peers.redis", "tests.peers.mlflow")
 
 
 def pytest_configure() -> None:

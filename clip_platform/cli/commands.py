@@ -147,6 +147,127 @@ def create_operator_token(name: str) -> int:
 
 
 @cli.group()
+def model() -> None:
+    """The engagement model: what serves, and what served before. VERSION is a number or an alias (champion)."""
+
+
+@model.command("promote")
+@click.argument("version")
+@click.option("--reason", required=True, help="For those who read the history.")
+@click.option("--force", is_flag=True, help="Although no gate, or not every gate, was passed.")
+@reported
+def promote_model(version: str, reason: str, force: bool) -> int:
+    """Let VERSION serve; refused unless it passed all gates, or is forced."""
+    from clip_platform.cli import models
+
+    return models.promote_model(version, reason, force=force)
+
+
+@model.command("rollback")
+@click.option("--reason", required=True, help="For those who read the history.")
+@reported
+def roll_back_model(reason: str) -> int:
+    """Go back to what served before: the version before, or the heuristic."""
+    from clip_platform.cli import models
+
+    return models.roll_back_model(reason)
+
+
+@model.command("history")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@reported
+def model_history(limit: int) -> int:
+    """List every change of what serves, newest first."""
+    from clip_platform.cli import models
+
+    return models.show_history(limit)
+
+
+@model.command("show")
+@click.argument("version", default="champion")
+@reported
+def show_model(version: str) -> int:
+    """Show what VERSION was made of, how it did, and what the gates found."""
+    from clip_platform.cli import models
+
+    return models.show_model(version)
+
+
+@model.command("compare")
+@click.argument("one")
+@click.argument("other")
+@reported
+def compare_models(one: str, other: str) -> int:
+    """Show the figures of two versions side by side."""
+    from clip_platform.cli import models
+
+    return models.compare_models(one, other)
+
+
+@cli.group()
+def experiment() -> None:
+    """Recipes for the engagement model, tried on examples; RUN is a run's id or its first characters."""
+
+
+@experiment.command("run")
+@click.argument("examples", type=click.Path(path_type=Path, readable=False), required=False)
+@click.option(
+    "--simulated", type=click.IntRange(1), metavar="CLIPS", help="So many clips of a simulated world instead."
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the training, and of the world.")
+@click.option("--grid", multiple=True, metavar="NAME=V,V", help="Values of a LightGBM parameter; may be repeated.")
+@click.option("--label", "labels", multiple=True, help="A label variant; may be repeated.")
+@click.option("--drop", multiple=True, metavar="F,F", help="Features (or hook_*) to leave out together; repeatable.")
+@click.option("--no-accept-head", is_flag=True, help="Do not learn from reviewers.")
+@click.option("--no-tenant-parts", is_flag=True, help="Give no tenant a part of its own.")
+@click.option("--figures/--no-figures", default=False, show_default=True, help="Draw and keep the plots of each run.")
+@click.option("--again", metavar="RUN", help="Do that run over by its record, and compare to the digit.")
+@reported
+def run_experiment(
+    examples: Path | None, simulated: int | None, seed: int, again: str | None, figures: bool, **chosen: Any
+) -> int:
+    """Train and backtest every combination beside the default on EXAMPLES, a Parquet file or a folder of them."""
+    from clip_platform.cli import experiments
+
+    if again is not None:
+        return experiments.run_again(again, figures=figures)
+    return experiments.run_experiments(
+        experiments.Options(
+            examples=examples,
+            simulated=simulated,
+            seed=seed,
+            grid=chosen["grid"],
+            labels=chosen["labels"],
+            drop=chosen["drop"],
+            accept_head=not chosen["no_accept_head"],
+            tenant_parts=not chosen["no_tenant_parts"],
+            figures=figures,
+        )
+    )
+
+
+@experiment.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@reported
+def list_experiments(limit: int) -> int:
+    """List experiments, newest first."""
+    from clip_platform.cli import experiments
+
+    return experiments.list_experiments(limit)
+
+
+@experiment.command("compare")
+@click.argument("one")
+@click.argument("other")
+@reported
+def compare_experiments(one: str, other: str) -> int:
+    """Show the figures of two runs side by side, and what was chosen differently."""
+    from clip_platform.cli import experiments
+
+    return experiments.compare_experiments(one, other)
+
+
+@cli.group()
 def audit() -> None:
     """The audit trail."""
 

@@ -32,6 +32,8 @@ def serve(port: int) -> int:
     settings = read_settings()
     _expect_free(port, "choose another with --port")
     _expect_free(settings.api_port, f"choose another with {PREFIX}API_PORT")
+    if settings.mlflow_uri is None:
+        _expect_free(settings.mlflow_port, f"choose another with {PREFIX}MLFLOW_PORT")
     with (
         running_machine(settings) as machine,
         _only_one(machine),
@@ -40,6 +42,8 @@ def serve(port: int) -> int:
         console = Console()
         console.print(f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False)
         console.print(f"Dagster      http://{_LOOPBACK}:{port}", highlight=False)
+        starts = "  (answers within a minute)" if settings.mlflow_uri is None else ""
+        console.print(f"MLflow       {settings.mlflow_address}{starts}", highlight=False)
         console.print(f"Postgres     {_LOOPBACK}:{machine.database_port}", highlight=False)
         console.print(f"logs         {machine.log_folder}", highlight=False)
         console.print("first token  clip-platform tenant create NAME", highlight=False)
@@ -118,7 +122,34 @@ def _free_port() -> int:
 
 
 def _children(machine: Machine, settings: Settings, port: int) -> list[Child]:
-    return [*_of_dagster(machine, port, _free_port()), *_of_the_api(machine, settings)]
+    ours = [] if settings.mlflow_uri is not None else [_mlflow(machine, settings.mlflow_port)]
+    return [*_of_dagster(machine, port, _free_port()), *_of_the_api(machine, settings), *ours]
+
+
+def _mlflow(machine: Machine, port: int) -> Child:
+    """Started last: it imports and migrates for half a minute at first, and no video waits for it."""
+    names = (f"{_LOOPBACK}:{port}", f"localhost:{port}")
+    options = {
+        "--host": _LOOPBACK,
+        "--port": str(port),
+        "--workers": "1",
+        "--allowed-hosts": ",".join(names),
+        "--cors-allowed-origins": ",".join(f"http://{name}" for name in names),
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "MLFLOW_"))}
+    return Child(
+        name="mlflow",
+        command=[
+            *_program("mlflow"),
+            "server",
+            "--serve-artifacts",
+            *(word for pair in options.items() for word in pair),
+        ],
+        environment={**inherited, **machine.mlflow_variables},
+        port=port,
+        health="/health",
+        starts_last=True,
+    )
 
 
 def _of_the_api(machine: Machine, settings: Settings) -> list[Child]:

@@ -25,8 +25,8 @@ from clip_platform.settings import Settings
 class Machine:
     """What children are given in their environment: addresses and passwords, never written to disk by this class.
 
-    `variables` are for Dagster's processes and for runs, `api_variables` and `worker_variables` for those two: each has
-    the password of its own database role and of no other.
+    `variables` are for Dagster's processes and for runs, `api_variables`, `worker_variables` and `mlflow_variables` for
+    those three: each has the password of its own database role and of no other.
     """
 
     database_url: str
@@ -36,6 +36,7 @@ class Machine:
     variables: Mapping[str, str]
     api_variables: Mapping[str, str]
     worker_variables: Mapping[str, str]
+    mlflow_variables: Mapping[str, str]
 
     def log_of(self, video_id: str) -> Path:
         """The JSON log of a video's runs from the command line."""
@@ -52,7 +53,7 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
         )
     home = settings.home.absolute()
     dagster_home, logs = home / "dagster", home / "logs"
-    _prepare(home, (dagster_home, logs, home / "objects", home / "scratch"))
+    _prepare(home, (dagster_home, logs, *(home / name for name in ("objects", "scratch", "mlflow"))))
     ensure_master(settings)
     with _only_our_connection_settings(), EmbeddedPostgres(home).running() as server:
         migrate(server.url(roles.OWNER, roles.APPLICATION_DATABASE))
@@ -80,6 +81,12 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
             },
             api_variables={**shared, "CLIP_PLATFORM_DATABASE_API_PASSWORD": server.password(roles.API)},
             worker_variables={**shared, "CLIP_PLATFORM_DATABASE_WORKER_PASSWORD": server.password(roles.WORKER)},
+            mlflow_variables={
+                "MLFLOW_BACKEND_STORE_URI": server.url(roles.MLFLOW, "mlflow"),
+                "MLFLOW_ARTIFACTS_DESTINATION": (home / "mlflow").as_uri(),
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # for judging language models: three more processes
+            },
         )
 
 

@@ -6,6 +6,7 @@ Knows nothing of what the programs do.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import os
 import queue
@@ -45,24 +46,43 @@ def port_answers(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def is_healthy(port: int, path: str, host: str = "127.0.0.1") -> bool:
+    """Whether a GET of `path` there is answered with 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=2.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A program to run. `environment` is all it gets; it is ready when it answers on `port`, None means at once."""
+    """A program to run. `environment` is all it gets; it is ready when it answers on `port`, None means at once.
+
+    With `health` it is ready when that path answers with 200. One that `starts_last` is started when the others are
+    ready, and nobody waits for it: what is slow to start and not needed at once.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     port: int | None = None
+    health: str | None = None
+    starts_last: bool = False
 
 
 class Supervisor:
-    """Inside the `with` block every child is ready; after it every child, and all that they started, has ended.
+    """Inside the `with` block every child is ready but those that start last; after it every child, and all that they
+    started, has ended.
 
     SIGINT and SIGTERM end `wait`, and before everything is ready the whole block, as `KeyboardInterrupt`.
 
     Args:
         logs: folder; what a child prints is appended to `<name>.log`.
-        children: started at once.
+        children: started at once, or last.
 
     Raises:
         DeadlineExceeded: a child is not ready in time.
@@ -82,9 +102,14 @@ class Supervisor:
             self._told = stack.enter_context(_guard())
             stack.callback(self._end_all)
             for running in self._running:
-                running.start(self._told, self._events)
+                if not running.starts_last:
+                    running.start(self._told, self._events)
             if not self._all_ready():
                 raise KeyboardInterrupt
+            for running in self._running:
+                if running.starts_last:
+                    running.start(self._told, self._events)
+                    running.announce()
             self._stack = stack.pop_all()
         return self
 
@@ -105,7 +130,7 @@ class Supervisor:
     def _all_ready(self) -> bool:
         """False when told to stop before."""
         until = time.monotonic() + _READY_DEADLINE_S
-        waiting = list(self._running)
+        waiting = [running for running in self._running if not running.starts_last]
         while waiting := [running for running in waiting if not running.is_ready()]:
             if time.monotonic() > until:
                 raise DeadlineExceeded(
@@ -158,6 +183,10 @@ class _Running:
     def name(self) -> str:
         return self._child.name
 
+    @property
+    def starts_last(self) -> bool:
+        return self._child.starts_last
+
     def start(self, told: _Told, events: _Events) -> None:
         self.restart_at = None
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
@@ -185,7 +214,24 @@ class _Running:
         events.put(self)
 
     def is_ready(self) -> bool:
-        return self.process is not None and (self._child.port is None or port_answers(self._child.port))
+        if self.process is None or self._child.port is None:
+            return self.process is not None
+        if self._child.health is None:
+            return port_answers(self._child.port)
+        return is_healthy(self._child.port, self._child.health)
+
+    def announce(self) -> None:
+        """Logs, from a thread of its own, when it is ready or that it is not in time."""
+        threading.Thread(target=self._announce, name=f"{self.name}-health", daemon=True).start()
+
+    def _announce(self) -> None:
+        until = time.monotonic() + _READY_DEADLINE_S
+        while not self.is_ready():
+            if time.monotonic() > until:
+                _log.error("program does not answer", extra={"program": self.name, "log": str(self.log)})
+                return
+            time.sleep(_LOOK_S)
+        _log.info("program is ready", extra={"program": self.name})
 
     def has_ended(self, told: _Told) -> None:
         """Plans the restart.

@@ -309,7 +309,9 @@ class ModelRegistry:
                 elif alias in client.get_registered_model(NAME).aliases:
                     client.delete_registered_model_alias(NAME, alias)
             if event.action == "rollback" and event.replaced is not None:
-                client.delete_model_version_tag(NAME, event.replaced, _PROMOTED)  # it has to be promoted anew
+                for name in (_PROMOTED, _VERDICT):  # it has to be judged and promoted anew
+                    if name in client.get_model_version(NAME, event.replaced).tags:
+                        client.delete_model_version_tag(NAME, event.replaced, name)
 
     def _load(self, found: ModelVersion) -> EngagementModel:
         version, digest = str(found.version), found.tags.get(SHA256)

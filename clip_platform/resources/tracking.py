@@ -74,6 +74,7 @@ class ExperimentRun:
     name: str
     started_ms: int
     data_digest: str
+    feature_digest: str
     metrics: Mapping[str, float]
     parameters: Mapping[str, str]
 
@@ -230,6 +231,7 @@ class Tracker:
             name=run.info.run_name or "",
             started_ms=run.info.start_time,
             data_digest=run.data.tags.get("data_digest", ""),
+            feature_digest=run.data.tags.get("feature_digest", ""),
             metrics=dict(run.data.metrics),
             parameters=dict(run.data.params),
         )
