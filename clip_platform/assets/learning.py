@@ -10,7 +10,7 @@ import dagster as dg
 from clip_platform import compute
 from clip_platform.partitions import days
 from clip_platform.resources.learning import LearningResource
-from clip_platform.resources.learning_days import REACH_DAYS, WrittenDay, build_day, take_features, take_feedback
+from clip_platform.resources.learning_days import REACH_DAYS, WrittenDay, build_days, take_features, take_feedback
 
 GROUP = "learning"
 OWNERS = ["team:clip-platform"]
@@ -76,7 +76,8 @@ def feature_snapshot(context: dg.AssetExecutionContext, learning: LearningResour
     description=f"One example a clip made that UTC day, with what was reported about it within {REACH_DAYS} days.",
 )
 def training_examples(context: dg.AssetExecutionContext, learning: LearningResource) -> dg.MaterializeResult:
-    return _each_day(context, lambda day: build_day(learning, day))
+    written = build_days(learning, [date.fromisoformat(key) for key in context.partition_keys])
+    return dg.MaterializeResult(metadata=_metadata(written))
 
 
 LEARNING = (clip_feedback, feature_snapshot, training_examples)

@@ -117,40 +117,71 @@ def _heuristic(columns: Mapping[str, Sequence[float]], row: int) -> float:
     return float(heuristic_values(np.array([[columns[name][row] for name in FEATURE_NAMES]], np.float32))[0])
 
 
-def build_day(learning: LearningResource, day: date, now: datetime | None = None) -> WrittenDay:
-    """Examples of the clips made that UTC day, with all that was reported about them until now."""
+def build_days(learning: LearningResource, days: Sequence[date], now: datetime | None = None) -> list[WrittenDay]:
+    """Examples of the clips made on each of these UTC days, with all that was reported about them until now.
+
+    Args:
+        days: in order; the reports of `REACH_DAYS` are in memory at once, of one tenant.
+    """
+    from clip_platform.ml import tables
+
+    now = now or datetime.now(UTC)
+    left_out: dict[date, dict[str, int]] = {day: defaultdict(int) for day in days}
+    rows, files = dict.fromkeys(days, 0), {day: dict[str, str]() for day in days}
+    for tenant in learning.tenants():
+        window = _ReportWindow(learning, tenant, now.date())
+        for day in days:
+            made = learning.get("features", tenant, day)
+            if made is None:
+                learning.drop("examples", tenant, day)
+                continue
+            examples = _examples(window, day, made, now, left_out[day])
+            data = tables.encode("examples", tables.columns_of_examples(examples))
+            files[day][tenant] = learning.put("examples", tenant, day, data).sha256
+            rows[day] += len(examples)
+    return [WrittenDay(day, rows[day], len(files[day]), _digest(files[day]), dict(left_out[day])) for day in days]
+
+
+def _examples(window: _ReportWindow, day: date, made: bytes, now: datetime, left_out: dict[str, int]) -> Examples:
     from clip_platform.ml import tables
     from clip_platform.ml.examples import build_examples
     from clip_platform.scoring.features import feature_digest
 
-    now = now or datetime.now(UTC)
-    files, count, left_out = {}, 0, defaultdict[str, int](int)
-    for tenant in learning.tenants():
-        made = learning.get("features", tenant, day)
-        if made is None:
-            continue
-        features = tables.decode("features", made).to_pandas()
-        reports = _reports(learning, tenant, day, now.date()).to_pandas()
-        examples, counts = build_examples(
-            reports[reports["video_id"].isin(features["video_id"])], features, feature_digest(), now
-        )
-        for why, rows in counts.cleaning.as_metadata().items():
-            left_out[why] += rows if why not in ("rows", "kept") else 0
-        files[tenant] = tables.encode("examples", tables.columns_of_examples(examples))
-        count += len(examples)
-    return _written(learning, "examples", day, files, count, left_out)
+    features = tables.decode("features", made)
+    reports = window.about(features.column("video_id"), day).to_pandas()
+    examples, counts = build_examples(reports, features.to_pandas(), feature_digest(), now)
+    for why, number in counts.cleaning.as_metadata().items():
+        if number and why not in ("rows", "kept"):
+            left_out[why] += number
+    return examples
 
 
-def _reports(learning: LearningResource, tenant: str, day: date, today: date) -> pa.Table:
-    """What came in from the day a clip was made on, for `REACH_DAYS`."""
-    import pyarrow as pa
+class _ReportWindow:
+    """A tenant's reports of the days that matter to the clips of one day; what the next day needs too is kept."""
 
-    from clip_platform.ml import tables
+    def __init__(self, learning: LearningResource, tenant: str, today: date) -> None:
+        self._learning, self._tenant, self._today = learning, tenant, today
+        self._held: dict[date, pa.Table | None] = {}
 
-    last = min(day + timedelta(days=REACH_DAYS), today)
-    found = (learning.get("feedback", tenant, day + timedelta(days=n)) for n in range((last - day).days + 1))
-    some = [tables.decode("feedback", data) for data in found if data is not None]
-    return pa.concat_tables([tables.schema_of("feedback").empty_table(), *some])
+    def about(self, videos: pa.ChunkedArray, made_on: date) -> pa.Table:
+        """Reports about these videos that came in from the day they were made on, for `REACH_DAYS`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from clip_platform.ml import tables
+
+        last = min(made_on + timedelta(days=REACH_DAYS), self._today)
+        wanted = [made_on + timedelta(days=n) for n in range((last - made_on).days + 1)]
+        self._held = {day: self._held[day] if day in self._held else self._read(day) for day in wanted}
+        found = [table for table in self._held.values() if table is not None]
+        reports = pa.concat_tables([tables.schema_of("feedback").empty_table(), *found])
+        return reports.filter(pc.is_in(reports.column("video_id"), pc.unique(videos)))
+
+    def _read(self, day: date) -> pa.Table | None:
+        from clip_platform.ml import tables
+
+        data = self._learning.get("feedback", self._tenant, day)
+        return None if data is None else tables.decode("feedback", data)
 
 
 def all_examples(learning: LearningResource, until: date | None = None) -> Examples:
@@ -174,14 +205,18 @@ def _written(
     rows: int,
     left_out: Mapping[str, int] | None = None,
 ) -> WrittenDay:
-    digest = hashlib.sha256()
-    for tenant, data in sorted(files.items()):
-        digest.update(f"{tenant}\n{learning.put(kind, tenant, day, data).sha256}\n".encode())
+    digests = {tenant: learning.put(kind, tenant, day, data).sha256 for tenant, data in files.items()}
     for tenant in _others(learning.tenants(), files):
         learning.drop(kind, tenant, day)
     kept = {why: count for why, count in (left_out or {}).items() if count}
-    return WrittenDay(day, rows, len(files), digest.hexdigest()[:16], kept)
+    return WrittenDay(day, rows, len(files), _digest(digests), kept)
 
 
 def _others(tenants: Iterable[str], files: Mapping[str, bytes]) -> list[str]:
     return [tenant for tenant in tenants if tenant not in files]
+
+
+def _digest(digests: Mapping[str, str]) -> str:
+    """Sixteen hex digits of the files' own digests, by tenant."""
+    lines = "".join(f"{tenant}\n{digest}\n" for tenant, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from clip_platform.errors import ClipPlatformError
+from clip_platform.errors import ClipPlatformError, TooFewExamples
 from clip_platform.resources.learning_days import all_examples
 
 if TYPE_CHECKING:
@@ -70,7 +70,13 @@ def train_and_register(
     examples = all_examples(learning, until=as_of)
     model = train(examples, as_of=day, seed=seed, version="in training", recipe=recipe)
     mature = examples.where(matured(examples.made_on, day))
-    test = backtest(mature, seed=seed, recipe=recipe)
+    try:
+        test = backtest(mature, seed=seed, recipe=recipe)
+    except TooFewExamples as error:
+        raise TooFewExamples(
+            f"{int(mature.watched.sum())} watched clips are enough to learn from, too few to hold some out and judge "
+            f"by them ({error.message}); the heuristic goes on serving"
+        ) from error
     figures = training_figures(test, learning_curve(mature, seed=seed, recipe=recipe))
     run = tracker.track_training(model, recipe=recipe, metrics=test.metrics, figures=figures, origin=origin)
     version = str(run.version)
