@@ -323,3 +323,16 @@ def run_video(video_id: str, run_id: str, parent: int, recompute: bool) -> int:
     from clip_platform.cli.running import run_in_this_process
 
     return run_in_this_process(video_id, run_id, parent, recompute=recompute)
+
+
+@cli.command("simulate")
+@click.option("--months", type=click.FloatRange(0.25, 24), default=3.0, show_default=True)
+@click.option("--videos-a-week", type=click.IntRange(5, 2000), default=70, show_default=True)
+@click.option("--tenants", type=click.IntRange(1, 90), default=8, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@reported
+def simulate_command(months: float, videos_a_week: int, tenants: int, seed: int) -> int:
+    """Months of invented feedback through the real learning loop; `clip-platform up` has to run beside it."""
+    from clip_platform.cli.simulating import simulate
+
+    return simulate(months, videos_a_week, tenants, seed)

@@ -68,6 +68,15 @@ class PastReport:
     """Impressions, views, completions, likes, shares, saves."""
 
 
+PREFIX = "sim-"
+"""Of the ids of simulated tenants."""
+
+
+def has_tenants(connection: psycopg.Connection) -> bool:
+    """Whether there is a simulated past already."""
+    return connection.execute("select from tenants where starts_with(tenant_id, %s) limit 1", [PREFIX]).rowcount > 0
+
+
 def ensure_tenants(connection: psycopg.Connection, tenant_ids: Iterable[str]) -> None:
     for tenant_id in tenant_ids:
         connection.execute(

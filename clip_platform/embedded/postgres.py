@@ -6,6 +6,7 @@ and of its users. Roles and databases are `database.roles`'s; tables are `databa
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
@@ -73,6 +74,12 @@ class Server:
     def url(self, role: str, database: str, driver: str = "postgresql+psycopg") -> str:
         """An address with its password in it, as SQLAlchemy takes it; with driver `postgresql` as libpq does."""
         return f"{driver}://{role}:{quote(self.passwords[role], safe='')}@{self.host}:{self.port}/{database}"
+
+
+def superuser_url(home: Path, port: int) -> str:
+    """For what no role of the platform may do, on the server of this home, as libpq takes it. It is never logged."""
+    password = json.loads((home / "postgres" / "passwords.json").read_text())[SUPERUSER]
+    return f"postgresql://{SUPERUSER}:{quote(password, safe='')}@{HOST}:{port}/{roles.APPLICATION_DATABASE}"
 
 
 class EmbeddedPostgres:

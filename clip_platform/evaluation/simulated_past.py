@@ -36,8 +36,11 @@ _VIDEO_S = 3600.0
 class Served(Protocol):
     """Who serves: None is the heuristic, and no challenger."""
 
-    champion: EngagementModel | None
-    challenger: EngagementModel | None
+    @property
+    def champion(self) -> EngagementModel | None: ...
+
+    @property
+    def challenger(self) -> EngagementModel | None: ...
 
 
 @dataclass
@@ -53,7 +56,7 @@ class SimulatedPast:
     _reports: int = 0
 
     def tenants(self) -> list[str]:
-        return [f"sim-{number:02}" for number in range(self.world.tenants)]
+        return [f"{simulated.PREFIX}{number:02}" for number in range(self.world.tenants)]
 
     def begin(self) -> None:
         simulated.ensure_tenants(self.connection, self.tenants())
