@@ -59,7 +59,10 @@ def simulate_months(
 
     def run(job: str, tags: dict[str, str] | None = None, config: dict[str, Any] | None = None) -> Any:
         resolved = definitions.resolve_job_def(job)
-        return resolved.execute_in_process(instance=instance, tags=tags, run_config=config, raise_on_error=True)
+        quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        return resolved.execute_in_process(
+            instance=instance, tags=tags, run_config={**quiet, **(config or {})}, raise_on_error=True
+        )
 
     past.begin()
     for number in range(weeks):
