@@ -24,7 +24,7 @@ demo: $(VENV)/.nemo
 	$(BIN)/clip-platform process "$(VIDEO)" $(OPTIONS)
 endif
 
-up: $(VENV)/.base  ## Postgres, Dagster, the API and its worker on loopback, until Ctrl-C
+up: $(VENV)/.base  ## Postgres, Dagster, MLflow, the API and its worker on loopback, until Ctrl-C
 	$(BIN)/clip-platform up
 
 test: $(VENV)/.develop $(VENV)/.peers  ## every test that needs no GPU and no cluster

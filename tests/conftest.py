@@ -25,11 +25,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes a file stays in one of them, and all that needs Ceph in the same: two were too much."""
+    """With several processes a file stays in one of them, and all that needs Ceph or MLflow in the same: two were too
+    much."""
     for item in items:
         text = item.path.read_text(encoding="utf-8")
-        group = "ceph" if "rgw" in text or "on_peer" in text else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+        group = "ceph" if "rgw" in text or "on_peer" in text else "mlflow" if "mlflow_peer" in text else None
+        item.add_marker(pytest.mark.xdist_group(group or item.path.as_posix()))
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def upload(file: Path, api_url: str, **preferences: Any) -> int:
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 @reported
 def up(port: int) -> int:
-    """Start Postgres, Dagster, the API and its worker on this machine, until Ctrl-C."""
+    """Start Postgres, Dagster, MLflow, the API and its worker on this machine, until Ctrl-C."""
     from clip_platform.cli.serving import serve
 
     return serve(port)

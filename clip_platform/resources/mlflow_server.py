@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from clip_platform.errors import InvalidInput, InvalidSetting, NotFound, Storage
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_PROBE_S = 3.0
+_PROBE_S, _BELIEVED_S = 3.0, 10.0
+"""How long an answer may take, and how long it is believed that the next one will come."""
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -32,6 +34,7 @@ class MlflowServer:
     def __init__(self, uri: str) -> None:
         self.uri = uri.rstrip("/")
         self._client: MlflowClient | None = None
+        self._answered_at = -_BELIEVED_S
 
     @contextmanager
     def asked(self) -> Iterator[MlflowClient]:
@@ -42,12 +45,14 @@ class MlflowServer:
             InvalidSetting: it refuses us, or the URI is no server's.
             NotFound, InvalidInput: what is asked for is not there, or not possible.
         """
-        self.expect_answer()
+        if time.monotonic() - self._answered_at > _BELIEVED_S:
+            self.expect_answer()
         from mlflow.exceptions import MlflowException
 
         try:
             yield self._connected()
         except MlflowException as error:
+            self._answered_at = -_BELIEVED_S
             raise self._translated(error) from error
 
     def expect_answer(self) -> None:
@@ -59,6 +64,7 @@ class MlflowServer:
             return
         try:
             httpx.get(f"{self.uri}/health", timeout=_PROBE_S)
+            self._answered_at = time.monotonic()
         except httpx.HTTPError as error:
             raise StorageUnavailable(
                 f"no MLflow server answers at {self.uri}; start the platform with `clip-platform up`, or set "

@@ -35,7 +35,7 @@ FOLDER = "model"
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 SHA256, FEATURE_DIGEST, DATA_DIGEST = "sha256", "feature_digest", "data_digest"
 """Tags of a version."""
-_PROMOTED, _VERDICT = "promoted_by", "verdict"
+_PROMOTED, _VERDICT = "promoted", "verdict"
 _EVENT = "event."
 _SERVED = "champion.json"
 
@@ -300,18 +300,18 @@ class ModelRegistry:
             key = f"{_EVENT}{event.at:%Y%m%dT%H%M%S%f}.{secrets.token_hex(2)}"
             client.set_registered_model_tag(NAME, key, document)
             if event.version is not None:
-                marks = {_PROMOTED: event.by, "promoted_at": event.at.isoformat(), "promotion_reason": event.reason}
-                for name, value in marks.items():
-                    client.set_model_version_tag(NAME, event.version, name, value)
+                mark = f"{event.at:%Y-%m-%d %H:%M:%S} UTC by {event.by}: {event.reason}"
+                client.set_model_version_tag(NAME, event.version, _PROMOTED, mark)
+            aliases = client.get_registered_model(NAME).aliases
             for alias, version in ((PREVIOUS, previous), (CHAMPION, event.version)):
                 if version is not None:
                     client.set_registered_model_alias(NAME, alias, version)
-                elif alias in client.get_registered_model(NAME).aliases:
+                elif alias in aliases:
                     client.delete_registered_model_alias(NAME, alias)
             if event.action == "rollback" and event.replaced is not None:
-                for name in (_PROMOTED, _VERDICT):  # it has to be judged and promoted anew
-                    if name in client.get_model_version(NAME, event.replaced).tags:
-                        client.delete_model_version_tag(NAME, event.replaced, name)
+                tags = client.get_model_version(NAME, event.replaced).tags
+                for name in {_PROMOTED, _VERDICT} & set(tags):  # it has to be judged and promoted anew
+                    client.delete_model_version_tag(NAME, event.replaced, name)
 
     def _load(self, found: ModelVersion) -> EngagementModel:
         version, digest = str(found.version), found.tags.get(SHA256)
@@ -321,18 +321,13 @@ class ModelRegistry:
             )
         if (known := self._loaded.get((version, digest))) is not None:
             return known
-        if not self._is_cached(version, digest):
-            self._fetch(_run_of(found), version, digest)
-        self._loaded = {(version, digest): self._cached(version, digest)}
-        return self._loaded[version, digest]
-
-    def _is_cached(self, version: str, digest: str) -> bool:
-        """Whether the copy is whole; one that is damaged is fetched again."""
         try:
-            self._cached(version, digest)
-        except CorruptArtifact:
-            return False
-        return True
+            model = self._cached(version, digest)
+        except CorruptArtifact:  # not there, or damaged
+            self._fetch(_run_of(found), version, digest)
+            model = self._cached(version, digest)
+        self._loaded = {(version, digest): model}
+        return model
 
     def _cached(self, version: str, digest: str) -> EngagementModel:
         """The copy, named as the registry names it, whatever it was called in training."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from clip_platform.embedded.supervisor import is_healthy
+from clip_platform.embedded.supervisor import _guard, is_healthy
 from tests.peers.processes import free_ports, wait_until
 
 
@@ -47,17 +47,9 @@ class Line:
     def __init__(self, to: int) -> None:
         self._to = to
         self._listening = socket.create_server(("127.0.0.1", 0))
+        self.uri = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def _port(self) -> int:
-        port: int = self._listening.getsockname()[1]
-        return port
 
     def cut(self) -> None:
         with suppress(OSError):
@@ -98,11 +90,14 @@ def mlflow_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowPeer
     program = str(Path(sys.executable).with_name("mlflow"))
     command = [program, "server", "--host", "127.0.0.1", "--port", str(peer.port), "--workers", "1"]
     log = folder / "server.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, process_group=0)
-    try:
-        wait_until(lambda: is_healthy(peer.port, "/health"), "mlflow", log, 150)
-        yield peer
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # the server is a child of the program
-        process.wait()
+    with _guard() as told:  # the server is a child of the program: when the tests are killed, its group is ended
+        with log.open("wb") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment, process_group=0)
+        told(f"+ {process.pid}")
+        try:
+            wait_until(lambda: is_healthy(peer.port, "/health"), "mlflow", log, 150)
+            yield peer
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            told(f"- {process.pid}")

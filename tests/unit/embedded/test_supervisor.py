@@ -178,3 +178,29 @@ def test_a_program_that_is_not_there_is_named_and_the_others_are_ended(tmp_path:
     time.sleep(0.1)
     pids = (tmp_path / "pids").read_text().split() if (tmp_path / "pids").exists() else []
     assert wait_until_dead([int(pid) for pid in pids], 0) == []
+
+
+def test_what_starts_last_is_not_waited_for_and_is_ended_with_the_rest(tmp_path: Path):
+    first, last = free_port(), free_port()
+    slow = Child("slow", ["sh", "-c", f"sleep 1; exec {' '.join(server_on(last))}"], dict(os.environ), last,
+                 health="/", starts_last=True)  # fmt: skip
+
+    with Supervisor(tmp_path, [slow, child("web", server_on(first), first)]):
+        was_ready = port_answers(last)
+        until = time.monotonic() + 20
+        while not supervisor.is_healthy(last, "/") and time.monotonic() < until:
+            time.sleep(0.05)
+        came = supervisor.is_healthy(last, "/")
+
+    assert (was_ready, came) == (False, True)
+    assert not port_answers(last)
+
+
+def test_healthy_is_who_answers_with_200(tmp_path: Path):
+    port = free_port()
+
+    with Supervisor(tmp_path, [Child("web", server_on(port), dict(os.environ), port, health="/")]):
+        found = [supervisor.is_healthy(port, path) for path in ("/", "/missing")]
+
+    assert found == [True, False]
+    assert not supervisor.is_healthy(port, "/")
