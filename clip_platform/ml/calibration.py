@@ -76,7 +76,7 @@ def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray, video: np.
     """
     if len(raw) < LEAST_CALIBRATION:
         raise TooFewExamples(f"{len(raw)} clips to calibrate with, {LEAST_CALIBRATION} are needed; wait for feedback")
-    slope = _slope(raw, label, weight)
+    slope = weighted_slope(raw, label, weight)
     level = float(np.average(label, weights=weight) - slope * np.average(raw, weights=weight))
     at, chance = isotonic(raw, (label > np.quantile(label, 1 - TOP_SHARE)).astype(float), weight)
     return Calibration(
@@ -129,6 +129,6 @@ def _share_below(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.interp(values, quantiles, np.linspace(0, 1, len(quantiles)))
 
 
-def _slope(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
+def weighted_slope(raw: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
     x = raw - np.average(raw, weights=weight)
     return float((weight * x * label).sum() / max(float((weight * x * x).sum()), 1e-9))

@@ -152,7 +152,9 @@ def digest_and_parity(model: EngagementModel, features: np.ndarray) -> GateResul
         save(model, Path(folder))
         loaded = load(Path(folder))
     raw = model.raw(features, tenant)
-    singly = np.array([loaded.raw(features[row : row + 1], tenant[row : row + 1])[0] for row in range(len(raw))][:50])
+    singly = np.array(
+        [loaded.raw(features[row : row + 1], tenant[row : row + 1])[0] for row in range(min(len(raw), 50))]
+    )
     gaps = [*np.abs(loaded.raw(features, tenant) - raw), *np.abs(singly - raw[:50]), 0.0]
     largest = float(max(gaps))
     outcome: Outcome = "passed" if largest <= PARITY else "failed"
