@@ -44,6 +44,7 @@ from clip_platform.sensors.learning import (
     daily_judgement,
     nightly_learning,
     nightly_rescoring,
+    stale_model,
     weekly_training,
 )
 from clip_platform.sensors.retention import expired_videos
@@ -139,7 +140,15 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
             rescore_archive,
             roll_back_model,
         ],
-        sensors=[finished_uploads, edited_clips, failed_runs, abandoned_runs, expired_videos, changed_champion],
+        sensors=[
+            finished_uploads,
+            edited_clips,
+            failed_runs,
+            abandoned_runs,
+            expired_videos,
+            changed_champion,
+            stale_model,
+        ],
         schedules=[nightly_learning, nightly_rescoring, weekly_training, daily_judgement],
         resources=resources,
     )

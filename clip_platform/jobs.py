@@ -3,13 +3,19 @@
 import dagster as dg
 
 from clip_platform import partitions
-from clip_platform.assets import clips, delivery, media, rendering, rescoring, speech, training, vision
+from clip_platform.assets import clips, delivery, media, rendering, rescoring, speech, training, vision, watching
 from clip_platform.assets import learning as daily
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.videos import VideosResource
 
-LEARNING = (*daily.LEARNING, training.engagement_model, training.champion, rescoring.rescored_clips)
+LEARNING = (
+    *daily.LEARNING,
+    training.engagement_model,
+    training.champion,
+    watching.model_health,
+    rescoring.rescored_clips,
+)
 STEPS = (media.media, speech.speech, vision.vision, clips.clips, rendering.rendering, delivery.delivery)
 
 process_video = dg.define_asset_job(
@@ -56,9 +62,9 @@ train_model = dg.define_asset_job(
 )
 judge_models = dg.define_asset_job(
     name="judge_models",
-    selection=dg.AssetSelection.assets(training.champion),
+    selection=dg.AssetSelection.assets(training.champion, watching.model_health),
     executor_def=dg.in_process_executor,
-    description="Judges the challenger by the gates: promoted, dropped, or it goes on.",
+    description="Judges the challenger by the gates: promoted, dropped, or it goes on; then looks how the model does.",
 )
 rescore_archive = dg.define_asset_job(
     name="rescore_archive",

@@ -76,7 +76,7 @@ def simulate_months(
         end = days[-1]
         run(learn_daily.name, range_tags(max(past.first_day, end - timedelta(days=REACH_DAYS + 7)), end))
         trained = run(train_model.name, config=_config("engagement_model", as_of=str(end), seed=seed))
-        judged = _facts(run(judge_models.name, config=_config("champion", today=str(end))), "champion")
+        judged = _facts(run(judge_models.name, config=_judging(end)), "champion")
         rescored = 0
         if judged["action"].startswith("promoted"):
             done = run(rescore_archive.name, range_tags(past.first_day, end))
@@ -112,6 +112,10 @@ def _week(
 
 def _config(asset: str, **values: Any) -> dict[str, Any]:
     return {"ops": {asset: {"config": values}}}
+
+
+def _judging(today: date) -> dict[str, Any]:
+    return {"ops": {name: {"config": {"today": str(today)}} for name in ("champion", "model_health")}}
 
 
 def _facts(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

@@ -206,6 +206,25 @@ def tenant_table(tenants: Sequence[TenantFigures]) -> bytes:
         return _png(figure)
 
 
+def over_time(days: Sequence[str], values: Sequence[float], limits: Sequence[float], title: str, said: str) -> bytes:
+    """One figure a day with the limits it should stay within; a gap where it was not measured.
+
+    Args:
+        said: what the figure is, for the axis.
+    """
+    with _figure(1, height_in=3.0) as (figure, (plot,)):
+        found = np.asarray(values, float)
+        plot.plot(range(len(found)), found, color=BLUE, marker="o", markersize=4, linewidth=1.5)
+        for limit in limits:
+            plot.axhline(limit, color=ORANGE, linestyle="--", linewidth=1.2)
+        known = [*found[np.isfinite(found)].tolist(), *limits]
+        plot.set_ylim(_padded(np.array([min(known, default=0.0), max(known, default=1.0)])))
+        every = max(len(days) // 7, 1)
+        plot.set_xticks(range(0, len(days), every), [day[5:] for day in days[::every]])
+        plot.set(ylabel=said, title=title)
+        return _png(figure)
+
+
 def _cells(one: TenantFigures) -> list[str]:
     name = one.tenant if len(one.tenant) <= 24 else f"{one.tenant[:23]}…"
     taus = [_number(one.tau), _number(one.heuristic_tau), _number(one.tau - one.heuristic_tau, "+.2f")]

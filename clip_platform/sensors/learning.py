@@ -1,10 +1,11 @@
 """What keeps the learning loop going: nightly runs, a weekly training, and a backfill when another model serves."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from clip_platform.assets.watching import ASKS_FOR_TRAINING
 from clip_platform.errors import ClipPlatformError
 from clip_platform.jobs import judge_models, learn_daily, rescore_archive, train_model
 from clip_platform.resources.learning import LearningResource
@@ -64,6 +65,19 @@ daily_judgement = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The challenger against the gates.",
 )
+
+
+@dg.asset_sensor(
+    asset_key=dg.AssetKey("model_health"),
+    job=train_model,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Trains anew when the model that serves has gone stale; at most once a day, and it promotes nothing.",
+)
+def stale_model(_context: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
+    made = event.asset_materialization
+    asks = made is not None and bool(made.metadata[ASKS_FOR_TRAINING].value)
+    day = datetime.fromtimestamp(event.timestamp, UTC).date()
+    return dg.RunRequest(run_key=f"stale {day}") if asks else dg.SkipReason("the model is within its limits")
 
 
 @dg.sensor(

@@ -102,6 +102,7 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     # nobody is promoted without evidence, and the heuristic goes on serving
     judged = loop.run("champion", today=str(TODAY))
     assert judged["action"] == "goes on"
+    assert "heuristic serves" in loop.run("model_health", today=str(TODAY))["status"]
     assert "explored videos" in judged["reason"]
     assert loop.models.serving(is_expected=True).champion is None
     assert loop.models.serving(is_expected=True).challenger is not None
@@ -127,6 +128,11 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     again = loop.run("rescored_clips", days=days)
     assert again["days_skipped"] >= DAYS - 3
     assert again["tenants_flipped"] == 0
+
+    # how the model does is measured for three weeks, in numbers and pictures
+    health = loop.run("model_health", today=str(TODAY))
+    assert health["model"] == version
+    assert health["asks_for_training"] is False
 
     # back is exactly back
     roll_back_model(registry, loop.learning, reason="a test", by="somebody")

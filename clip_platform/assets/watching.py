@@ -1,0 +1,78 @@
+"""How the model that serves is doing, each figure a check with its plot over time. An alarm asks for a training, never
+for a promotion."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from clip_platform import compute
+from clip_platform.assets import pictures
+from clip_platform.assets.failures import as_dagster_failure
+from clip_platform.assets.learning import GROUP, OWNERS, training_examples
+from clip_platform.assets.training import JudgementConfig
+from clip_platform.errors import ClipPlatformError, TooFewExamples
+from clip_platform.resources.learning import LearningResource
+from clip_platform.resources.models import ModelsResource
+from clip_platform.resources.watching import model_health as health_of
+
+if TYPE_CHECKING:
+    from clip_platform.resources.watching import Health
+
+CHECKS = ("input drift", "concept drift", "calibration slope", "tenant coverage", "fallbacks", "feedback freshness")
+ASKS_FOR_TRAINING = "asks_for_training"
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    deps=[training_examples],
+    pool=compute.CPU_POOL,
+    op_tags=compute.CPU,
+    kinds={"python"},
+    code_version="1",
+    check_specs=[dg.AssetCheckSpec(name.replace(" ", "_"), asset="model_health") for name in CHECKS],
+    description="Drift, calibration, the worst tenant, fallbacks and freshness of the last three weeks.",
+)
+def model_health(
+    context: dg.AssetExecutionContext, config: JudgementConfig, learning: LearningResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    today = date.fromisoformat(config.today) if config.today else datetime.now(UTC).date()
+    try:
+        health = health_of(learning, models.registry(), today)
+    except TooFewExamples as error:
+        return _nothing_to_watch(error.message)
+    except ClipPlatformError as error:
+        raise as_dagster_failure(error) from error
+    if health is None:
+        return _nothing_to_watch("the heuristic serves; there is no model to watch")
+    for alarm in health.alarms:
+        context.log.warning("%s: %s", alarm.name, alarm.evidence)
+    return dg.MaterializeResult(
+        metadata={
+            "model": health.version,
+            ASKS_FOR_TRAINING: health.asks_for_training,
+            "alarms": [alarm.evidence for alarm in health.alarms],
+            "clips": health.days[-1].clips,
+        },
+        check_results=list(_checks(health)),
+    )
+
+
+def _nothing_to_watch(why: str) -> dg.MaterializeResult:
+    results = [dg.AssetCheckResult(check_name=name.replace(" ", "_"), passed=True, description=why) for name in CHECKS]
+    return dg.MaterializeResult(metadata={"status": why, ASKS_FOR_TRAINING: False}, check_results=results)
+
+
+def _checks(health: "Health") -> Iterator[dg.AssetCheckResult]:
+    found = {alarm.name: alarm for alarm in health.alarms}
+    for name in CHECKS:
+        alarm = found.get(name)
+        yield dg.AssetCheckResult(
+            check_name=name.replace(" ", "_"),
+            passed=alarm is None,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=alarm.evidence if alarm else "within its limits",
+            metadata={"over time": pictures.image(health.figures[name], name)},
+        )
