@@ -27,7 +27,7 @@ create table clip_scores (
     high double precision not null,
     band text not null check (band in ('low', 'middle', 'high')),
     top_chance double precision not null check (top_chance between 0 and 1),
-    reasons jsonb,
+    reasons jsonb check (jsonb_typeof(reasons) = 'array'),
     scored_at timestamptz not null default now(),
     primary key (model_version, video_id, clip_id),
     check (0 <= low and low <= value and value <= high and high <= 100),
