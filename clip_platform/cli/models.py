@@ -28,6 +28,7 @@ def promote_model(version: str, reason: str, *, force: bool) -> int:
 
 def roll_back_model(reason: str) -> int:
     _say(_registry().roll_back(reason=reason, by=_somebody()))
+    Console().print("tenants see the scores of before within a minute, by Dagster's sensor changed_champion")
     return 0
 
 

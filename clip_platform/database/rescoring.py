@@ -46,6 +46,7 @@ class Flip:
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended('rescoring', 0))")
 _NO_TIMEOUT = text("set local statement_timeout = 0")
 _BEGIN = text("insert into rescorings (model_version) values (:version) on conflict (model_version) do nothing")
+_RESUME = text("update rescorings set sequence = default where model_version = :version")
 _NEWEST = text("select model_version from rescorings order by sequence desc limit 1")
 _SHOWN = text("select tenant_id, model_version from score_versions")
 _DAYS_DONE = text("select day from rescored_days where model_version = :version")
@@ -103,6 +104,14 @@ def begin(db: Database, model_version: str) -> None:
     with db.across_tenants() as connection:
         connection.execute(_ONE_AT_A_TIME)
         connection.execute(_BEGIN, {"version": model_version})
+
+
+def resume(db: Database, model_version: str) -> None:
+    """An earlier version serves again, so it is the one to be shown: what it lacks is written as of a new one."""
+    with db.across_tenants() as connection:
+        connection.execute(_ONE_AT_A_TIME)
+        connection.execute(_BEGIN, {"version": model_version})
+        connection.execute(_RESUME, {"version": model_version})
 
 
 def write_day(db: Database, model_version: str, day: date, csv: Iterable[bytes]) -> WrittenDay:

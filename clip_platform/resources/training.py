@@ -7,7 +7,6 @@ when the test is over.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -137,19 +136,30 @@ def _try_out(registry: ModelRegistry, version: str, today: date) -> None:
 
 
 def roll_back_model(registry: ModelRegistry, learning: LearningResource, *, reason: str, by: str) -> Promotion:
-    """What served before serves again, and tenants see exactly the scores they saw then, if those are still there; else
-    the archive is scored anew by it.
+    """What served before serves again, and tenants see exactly the scores they saw then.
 
     Raises:
         Conflict: nothing was promoted, so there is nothing to go back from.
     """
+    change = registry.roll_back(reason=reason, by=by)
+    show_again(learning, change.version)
+    return change
+
+
+def show_again(learning: LearningResource, version: str | None) -> bool:
+    """Tenants see the scores of an earlier version again, None for those that their clips were made with; False where
+    they were never written or are gone, so that the archive has to be scored anew."""
     from clip_platform.database import rescoring
     from clip_platform.errors import Conflict
 
-    change = registry.roll_back(reason=reason, by=by)
-    with suppress(Conflict):  # scores that were never written are, by the sensor's backfill
-        rescoring.roll_back(learning.scores(), change.version)
-    return change
+    door = learning.scores()
+    if version is not None:
+        rescoring.resume(door, version)
+    try:
+        rescoring.roll_back(door, version)
+    except Conflict:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from clip_platform.jobs import judge_models, learn_daily, rescore_archive, train
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.learning_days import REACH_DAYS
 from clip_platform.resources.models import ModelsResource
+from clip_platform.resources.training import show_again
 
 BACKFILL_DAYS = 60
 """Days of one run of a backfill: bounded, so that one that is lost costs little."""
@@ -84,7 +85,7 @@ def stale_model(_context: dg.SensorEvaluationContext, event: dg.EventLogEntry) -
     job=rescore_archive,
     minimum_interval_seconds=_INTERVAL_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Scores the whole archive anew when another model serves.",
+    description="Scores the whole archive anew when another model serves; after a rollback shows the scores of before.",
 )
 def changed_champion(
     context: dg.SensorEvaluationContext, learning: LearningResource, models: ModelsResource
@@ -100,8 +101,7 @@ def changed_champion(
     change = f"{version or 'heuristic'} since {history[0].at.isoformat()}"
     if change == context.cursor:
         return dg.SkipReason(f"model {change}")
-    if version is None:
-        back_to_heuristic(learning)
+    if history[0].action == "rollback" and show_again(learning, version):
         return dg.SensorResult(cursor=change, run_requests=[])
     requests = [
         dg.RunRequest(run_key=f"{change}/{first}", tags={**range_tags(first, last), "dagster/priority": LOW_PRIORITY})
@@ -114,13 +114,6 @@ def days_to_score(learning: LearningResource) -> list[date]:
     from clip_platform.database import rescoring
 
     return rescoring.days_made(learning.scores())
-
-
-def back_to_heuristic(learning: LearningResource) -> None:
-    """No model serves any more: tenants see the scores that their clips were made with."""
-    from clip_platform.database import rescoring
-
-    rescoring.roll_back(learning.scores(), None)
 
 
 def day_ranges(days: Sequence[date], most: int = BACKFILL_DAYS) -> list[tuple[date, date]]:

@@ -166,6 +166,19 @@ def test_there_is_no_way_back_to_scores_that_are_gone(rescorer_door: Database, a
     assert len(rescoring.roll_back(rescorer_door, "8")) == 2
 
 
+def test_a_version_that_serves_again_goes_on_where_it_was(
+    rescorer_door: Database, archive: Keys, empty_database: MigratedServer
+) -> None:
+    rescoring.begin(rescorer_door, "7")
+    _write(rescorer_door, archive, "7", MONDAY, 70)
+    _write_all(rescorer_door, archive, "8", 80)
+    rescoring.flip(rescorer_door, "8", TODAY)
+    rescoring.resume(rescorer_door, "7")
+    _write(rescorer_door, archive, "7", TUESDAY, 70)
+    rescoring.flip(rescorer_door, "7", TODAY)
+    assert _seen(empty_database) == {"acme": {70}, "globex": {70}}
+
+
 def test_clips_that_are_gone_or_foreign_are_left_out(
     rescorer_door: Database, archive: Keys, empty_database: MigratedServer
 ) -> None:

@@ -1,0 +1,59 @@
+"""What the clock and the alarms start: ranges of days that exist, and never a promotion."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from clip_platform.assets.watching import CHECKS
+from clip_platform.definitions import build_definitions
+from clip_platform.ml import monitoring
+from clip_platform.partitions import days
+from clip_platform.sensors.learning import nightly_learning, nightly_rescoring, stale_model
+
+NIGHT = datetime(2026, 3, 2, 0, 20, tzinfo=UTC)
+
+
+def _requested(schedule: dg.ScheduleDefinition, at: datetime) -> dg.RunRequest:
+    (request,) = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at)).run_requests or []
+    return request
+
+
+def _range(request: dg.RunRequest) -> tuple[str, str]:
+    return request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]
+
+
+def test_at_night_yesterday_and_all_that_its_reports_change_is_made() -> None:
+    request = _requested(nightly_learning, NIGHT)
+    assert _range(request) == ("2026-01-25", "2026-03-01")
+    assert set(_range(request)) <= set(days.get_partition_keys(current_time=NIGHT))
+
+
+def test_at_night_the_last_days_are_scored_again_at_low_priority() -> None:
+    request = _requested(nightly_rescoring, NIGHT.replace(hour=2))
+    assert _range(request) == ("2026-02-28", "2026-03-02")
+    assert request.tags["dagster/priority"] == "-10"
+    assert set(_range(request)) <= set(days.get_partition_keys(current_time=NIGHT))
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_stale_model_asks_for_a_training_and_nothing_else(asks: bool) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = dg.AssetMaterialization("model_health", metadata={"asks_for_training": asks})
+        instance.report_runless_asset_event(made)
+        context = dg.build_sensor_context(instance=instance, definitions=build_definitions())
+        found = stale_model.evaluate_tick(context)
+    assert [request.run_key[:5] for request in found.run_requests or []] == (["stale"] if asks else [])
+    assert stale_model.job_name == "train_model"
+
+
+def test_every_alarm_is_a_check() -> None:
+    assert CHECKS == monitoring.CHECKS
+
+
+def test_jobs_of_the_loop_resolve() -> None:
+    definitions = build_definitions()
+    for name in ("learn_daily", "train_model", "judge_models", "rescore_archive", "roll_back_model"):
+        assert definitions.resolve_job_def(name).description
