@@ -52,8 +52,10 @@ class MlflowServer:
         try:
             yield self._connected()
         except MlflowException as error:
-            self._answered_at = -_BELIEVED_S
-            raise self._translated(error) from error
+            translated = self._translated(error)
+            if isinstance(translated, StorageUnavailable):
+                self.expect_answer()  # the plainer error, where it has gone
+            raise translated from error
 
     def expect_answer(self) -> None:
         """
