@@ -35,6 +35,7 @@ class MlflowServer:
         self.uri = uri.rstrip("/")
         self._client: MlflowClient | None = None
         self._answered_at = -_BELIEVED_S
+        self._probe: httpx.Client | None = None
 
     @contextmanager
     def asked(self) -> Iterator[MlflowClient]:
@@ -64,8 +65,10 @@ class MlflowServer:
         """
         if not self.uri.startswith(("http://", "https://")):
             return
+        if self._probe is None:  # made once: its TLS context costs more than all else; no connection is kept
+            self._probe = httpx.Client(timeout=_PROBE_S, limits=httpx.Limits(max_keepalive_connections=0))
         try:
-            httpx.get(f"{self.uri}/health", timeout=_PROBE_S)
+            self._probe.get(f"{self.uri}/health")
             self._answered_at = time.monotonic()
         except httpx.HTTPError as error:
             raise StorageUnavailable(
