@@ -32,6 +32,8 @@ class MlflowServer:
     """One server by its URI. The client is made on first use: importing MLflow takes seconds."""
 
     def __init__(self, uri: str) -> None:
+        for name, value in _DEFAULTS.items():  # before MLflow is imported: its telemetry starts with the import
+            os.environ.setdefault(name, value)
         self.uri = uri.rstrip("/")
         self._client: MlflowClient | None = None
         self._answered_at = -_BELIEVED_S
@@ -85,8 +87,6 @@ class MlflowServer:
 
     def _connected(self) -> MlflowClient:
         if self._client is None:
-            for name, value in _DEFAULTS.items():
-                os.environ.setdefault(name, value)
             from mlflow import MlflowClient
 
             self._client = MlflowClient(self.uri, self.uri)

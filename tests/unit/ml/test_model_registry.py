@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -392,3 +395,22 @@ def test_a_uri_that_is_no_server_is_said_at_once(tmp_path: Path):
         ModelRegistry("http://127.0.0.1:9/", tmp_path).history()
 
     assert time.perf_counter() - begun < 5
+
+
+def test_mlflow_sends_no_telemetry_unless_the_operator_says_so(tmp_path: Path):
+    script = """
+import sys
+from pathlib import Path
+from clip_platform.resources.model_registry import ModelRegistry
+ModelRegistry("http://127.0.0.1:9", Path(sys.argv[1]))
+from mlflow.telemetry import client
+print(client.get_telemetry_client())
+"""
+    others = ("MLFLOW_DISABLE_TELEMETRY", "CI", "PYTEST_CURRENT_TEST", "DO_NOT_TRACK")  # each would turn it off too
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+
+    answer = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, env=environment, check=True
+    )
+
+    assert answer.stdout.strip() == "None"
