@@ -195,6 +195,13 @@ def test_rolling_back_restores_scores_exactly(registry, numbers, learned):
     assert all(np.array_equal(getattr(after, name), getattr(before, name)) for name in ("value", "low", "high"))
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Without MLflow's pauses between tries."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.mark.usefixtures("impatient")
 def test_with_mlflow_away_the_last_champion_goes_on_and_says_so(mlflow_peer, registry, numbers, tmp_path):
     promoted(registry, numbers[1])
     with mlflow_peer.that_can_go() as line:
@@ -213,6 +220,7 @@ def test_with_mlflow_away_the_last_champion_goes_on_and_says_so(mlflow_peer, reg
             served.promote(numbers[0], reason="now", by="ann", force=True)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_after_a_rollback_to_the_heuristic_an_absent_server_revives_no_model(mlflow_peer, registry, numbers, tmp_path):
     promoted(registry, numbers[0])
     with mlflow_peer.that_can_go() as line:
