@@ -9,7 +9,7 @@ VIDEO ?=
 OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format openapi evaluate tiny-asr bench bench-long bench-gpu clean
+.PHONY: help demo up test check format openapi evaluate learning-report tiny-asr bench bench-long bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ openapi: $(VENV)/.base  ## rewrite docs/openapi.json from the API's code
 
 evaluate: $(VENV)/.measure  ## accuracy of every stage against truth; rewrites docs/accuracy.md
 	$(BIN)/python -m clip_platform.evaluation --markdown docs/accuracy.md
+
+learning-report: $(VENV)/.base  ## what the learning loop promises, over many simulated worlds; half an hour
+	$(BIN)/python -m clip_platform.evaluation.learning_report $(OPTIONS)
 
 tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tests and evaluate use; ten minutes
 	$(BIN)/python -m clip_platform.evaluation.tiny_asr $(OPTIONS)

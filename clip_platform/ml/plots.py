@@ -225,6 +225,30 @@ def over_time(days: Sequence[str], values: Sequence[float], limits: Sequence[flo
         return _png(figure)
 
 
+def growth(sizes: Sequence[int], lines: Mapping[str, Sequence[float]]) -> bytes:
+    """Lines by the number of clips, on a logarithmic axis."""
+    with _figure(1) as (figure, (plot,)):
+        for (name, values), colour in zip(lines.items(), (BLUE, ORANGE, GREY), strict=False):
+            plot.plot(sizes, values, color=colour, marker="o", label=name)
+        plot.set(xscale="log", xlabel="clips", ylabel="tau", title="More clips, a better ranking")
+        plot.legend(loc="upper left")
+        return _png(figure)
+
+
+def dots(groups: Mapping[str, Sequence[float]], said: str) -> bytes:
+    """One dot a value, a row a group, with the median."""
+    with _figure(1, height_in=1.2 + 0.6 * len(groups)) as (figure, (plot,)):
+        for row, values in enumerate(groups.values()):
+            found = np.asarray([value for value in values if np.isfinite(value)], float)
+            lift = _jitter(found, np.random.default_rng(row)) if len(found) else found
+            plot.scatter(found, row + lift, s=16, color=BLUE, alpha=0.6, linewidths=0)
+            if len(found):
+                plot.plot([np.median(found)] * 2, [row - 0.35, row + 0.35], color=ORANGE, linewidth=2)
+        plot.set_yticks(range(len(groups)), list(groups))
+        plot.set(xlabel=said, title="Median in orange", ylim=(-0.6, len(groups) - 0.4))
+        return _png(figure)
+
+
 def _cells(one: TenantFigures) -> list[str]:
     name = one.tenant if len(one.tenant) <= 24 else f"{one.tenant[:23]}…"
     taus = [_number(one.tau), _number(one.heuristic_tau), _number(one.tau - one.heuristic_tau, "+.2f")]
