@@ -28,6 +28,7 @@ from clip_platform.ml.promotion_study import (
 from clip_platform.ml.ranking_study import Ranked, ranked
 
 PROCESSES = 2
+Told = Callable[[int, int, Any], None]
 _APART = 10_000
 """Seeds of worlds begin so far from each other for seeds given next to each other."""
 
@@ -90,8 +91,14 @@ class LoopStudy:
         return all(figure.passed for figure in self.figures)
 
 
-def study(seed: int, worlds: Worlds | None = None, processes: int = PROCESSES) -> LoopStudy:
-    """Worlds of other seeds give other figures within chance; the same seed and numbers give the same figures."""
+def study(
+    seed: int, worlds: Worlds | None = None, *, processes: int = PROCESSES, told: Told = lambda *_: None
+) -> LoopStudy:
+    """Worlds of other seeds give other figures within chance; the same seed and numbers give the same figures.
+
+    Args:
+        told: called as worlds are done, with how many, of how many, and the result of the newest.
+    """
     worlds = worlds or Worlds()
     first = seed * _APART
     tasks: list[tuple[Callable[[int], Any], int]] = [
@@ -102,7 +109,7 @@ def study(seed: int, worlds: Worlds | None = None, processes: int = PROCESSES) -
         )
         for place in range(count)
     ]  # fmt: skip
-    results = _results(tasks, processes)
+    results = _results(tasks, processes, told)
     return LoopStudy(
         seed=seed,
         ranked=tuple(one for each in results if isinstance(each, tuple) for one in each),
@@ -111,11 +118,13 @@ def study(seed: int, worlds: Worlds | None = None, processes: int = PROCESSES) -
     )
 
 
-def _results(tasks: Sequence[tuple[Callable[[int], Any], int]], processes: int) -> list[Any]:
-    if processes == 1:
-        return [function(seed) for function, seed in tasks]
+def _results(tasks: Sequence[tuple[Callable[[int], Any], int]], processes: int, told: Told) -> list[Any]:
+    results: list[Any] = []
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return [future.result() for future in [pool.submit(function, seed) for function, seed in tasks]]
+        for future in [pool.submit(function, seed) for function, seed in tasks]:
+            results.append(future.result())
+            told(len(results), len(tasks), results[-1])
+    return results
 
 
 def _ranking(ranked: Sequence[Ranked]) -> Iterable[Figure]:
