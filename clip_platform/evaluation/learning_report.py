@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=PAGE)
     chosen = parser.parse_args()
     started = time.monotonic()
-    found = study(chosen.seed, _worlds(chosen.share))
+    found = study(chosen.seed, _worlds(chosen.share), told=_told)
     line = figures_line(found)
     chosen.page.parent.mkdir(parents=True, exist_ok=True)
     chosen.page.write_text(page_of(found, line, time.monotonic() - started), encoding="utf-8")
@@ -44,6 +44,11 @@ def main() -> int:
     console.print(f"look at {chosen.page}")
     console.print(line, soft_wrap=True, highlight=False)
     return 0 if found.passed else 1
+
+
+def _told(done: int, of: int, _newest: object) -> None:
+    if done % 10 == 0 or done == of:
+        print(f"{done} of {of} worlds", file=sys.stderr, flush=True)
 
 
 def _worlds(share: float) -> Worlds:

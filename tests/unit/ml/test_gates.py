@@ -66,6 +66,8 @@ def test_a_model_that_ranks_the_other_way_round_is_stopped_offline(trial: Trial)
     result = gates.offline(trial, fresh)
     assert (result.outcome, result.name) == ("failed", "offline")
     assert "worse than the heuristic" in result.evidence
+    between = replace(trial, challenger=backwards, today=TODAY + timedelta(days=1))
+    assert gates.offline(between, fresh).outcome == "waiting"
 
 
 def test_a_foreign_digest_is_stopped_first(trial: Trial) -> None:
