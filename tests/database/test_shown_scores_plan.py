@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ def scans(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def test_every_table_is_searched_by_the_video(
     empty_database: MigratedServer, api_door: Database, statement: TextClause
 ) -> None:
-    ((video_id, clip_id), *_) = make_clips(empty_database, "acme", date(2026, 3, 2), videos=50)
+    ((video_id, clip_id), *_) = make_clips(empty_database, "acme", datetime.now(UTC).date(), videos=2000)
     values = {"video_id": video_id, "clip_id": clip_id}
     with empty_database.superuser() as connection:
         connection.execute("analyze clips, clip_scores, clip_feedback, video_arms")  # not those of the test before
