@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from rich.console import Console
-from rich.table import Table
 
 from clip_platform.errors import InvalidInput, InvalidSetting
 from clip_platform.settings import Settings, read_settings
@@ -52,7 +51,7 @@ def _simulated(settings: Settings, embedded: Settings, months: float, videos: in
     weeks = max(round(months * WEEKS_A_MONTH), 1)
     models = ModelsResource(mlflow_uri=settings.mlflow_address, cache=str(settings.model_cache))
     models.registry().aliases()  # MLflow answers, or says how to start it
-    console, table = Console(), _table()
+    console = Console()
     with (
         psycopg.connect(superuser_url(embedded.home.absolute(), settings.database_port), autocommit=True) as connection,
         dg.DagsterInstance.get() as instance,
@@ -69,37 +68,25 @@ def _simulated(settings: Settings, embedded: Settings, months: float, videos: in
             past, models, build_definitions(), instance, weeks=weeks, videos_a_week=videos, seed=seed
         )
         for week in found:
+            served = f"{week.champion or 'heuristic'}{f' and {week.challenger}' if week.challenger else ''}"
             console.print(
                 f"week {week.number + 1:2} of {weeks}  {week.clips:4} clips  {week.reports:5} reports  "
-                f"tau {week.tau:.2f} (heuristic {week.heuristic_tau:.2f})  served by {week.champion or 'heuristic'}"
-                f"{f' and {week.challenger}' if week.challenger else ''}  {week.action}",
+                f"tau {week.tau:.2f} (heuristic {week.heuristic_tau:.2f})  served by {served}",
                 highlight=False,
             )
-            table.add_row(
-                str(week.number + 1),
-                f"{week.tau:.3f}",
-                f"{week.heuristic_tau:.3f}",
-                week.champion or "heuristic",
-                week.challenger or "",
-                week.training,
-                week.action,
-                week.reason,
-                str(week.rescored or ""),
+            rescored = f"; {week.rescored} clips of the archive scored anew" if week.rescored else ""
+            console.print(f"   training: {week.training}", highlight=False, style="dim")
+            console.print(
+                f"   judgement: {week.action}{'' if week.reason == week.action else f': {week.reason}'}{rescored}",
+                highlight=False,
+                style="dim",
             )
-    console.print(table)
     console.print(
         f"look at group learning in Dagster, at {settings.mlflow_address} for runs and versions, and at any clip of "
         "the tenants sim-00, sim-01, ...",
         highlight=False,
     )
     return 0
-
-
-def _table() -> Table:
-    table = Table()
-    for heading in ("week", "tau", "heuristic", "served by", "tried", "training", "judgement", "why", "re-scored"):
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def _expect_none(connection: psycopg.Connection) -> None:
