@@ -16,6 +16,7 @@ from clip_platform.database import rescoring
 from clip_platform.evaluation.simulated_past import SimulatedPast
 from clip_platform.jobs import LEARNING
 from clip_platform.ml.simulate import make_clips, make_world
+from clip_platform.resources import model_registry
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.training import Serving, roll_back_model
@@ -65,9 +66,14 @@ class Loop:
 
 @pytest.fixture
 def loop(
-    learning_resource: LearningResource, empty_database: MigratedServer, mlflow_peer: MlflowPeer, tmp_path: Path
+    learning_resource: LearningResource,
+    empty_database: MigratedServer,
+    mlflow_peer: MlflowPeer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Loop]:
-    """Forty days of 220 videos, shown by the heuristic; a registry of this test's own."""
+    """Forty days of 220 videos, shown by the heuristic; a registered model of this test's own."""
+    monkeypatch.setattr(model_registry, "NAME", "engagement-of-the-loop")
     world = make_world(7, tenants=3)
     clips = make_clips(world, 220, 8, days=(0, DAYS - 2))
     with empty_database.superuser() as connection:
