@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def simulate(months: float, videos_a_week: int, tenants: int, seed: int) -> int:
 def _simulated(settings: Settings, embedded: Settings, months: float, videos: int, tenants: int, seed: int) -> int:
     import dagster as dg
 
+    warnings.simplefilter("ignore", dg.BetaWarning)  # of what our own assets use, which is nothing to the user
     from clip_platform.definitions import build_definitions
     from clip_platform.embedded.postgres import superuser_url
     from clip_platform.evaluation.simulated_months import first_day, simulate_months
