@@ -31,8 +31,7 @@ class Fixture:
 def fixture(folder: Path, minutes: float) -> Fixture:
     """The video of this length, made when missing."""
     talk = current_sample_talk(folder.parent / "sample")
-    with talk.video.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    digest = _digest_of(talk.video)
     folder.mkdir(parents=True, exist_ok=True)
     loop = folder / f"loop-{digest}-{BIT_RATE_MBPS}m-{NOISE}-709.mp4"
     if not loop.exists():
@@ -44,13 +43,17 @@ def fixture(folder: Path, minutes: float) -> Fixture:
 def small_fixture(folder: Path, minutes: float) -> Fixture:
     """The same talk in small pictures without noise: for what depends on the length and not on the picture's size."""
     talk = current_sample_talk(folder.parent / "sample")
-    with talk.video.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    digest = _digest_of(talk.video)
     folder.mkdir(parents=True, exist_ok=True)
     loop = folder / f"small-{digest}.mp4"
     if not loop.exists():
         _make(loop, ["-i", str(talk.video), "-vf", "scale=320:-2", "-c:v", "libx264", "-g", "250", "-c:a", "copy"])
     return Fixture(_repeated(loop, minutes, folder), talk, minutes)
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _repeated(loop: Path, minutes: float, folder: Path) -> Path:

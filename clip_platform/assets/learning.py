@@ -48,6 +48,7 @@ def _metadata(written: Sequence[WrittenDay]) -> dict[str, Any]:
         "tenants": max((one.tenants for one in written), default=0),
         "digest": written[-1].digest if written else "",
         "left_out": dict(left_out),
+        "days_not_over": sum(not one.is_over for one in written),
         "days": dg.MetadataValue.md("\n".join(["| day | rows | tenants | digest |", "|---|---|---|---|", *lines])),
     }
 

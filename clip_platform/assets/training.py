@@ -34,6 +34,9 @@ class JudgementConfig(dg.Config):
 
     today: str = ""
 
+    def day(self) -> date:
+        return day_of(self.today)
+
 
 @dg.asset(
     group_name=GROUP,
@@ -54,7 +57,7 @@ def engagement_model(
             learning,
             models.tracker(),
             models.registry(),
-            as_of=_day(config.as_of),
+            as_of=day_of(config.as_of),
             seed=config.seed,
             origin=_origin(context),
         )
@@ -99,7 +102,7 @@ def champion(
 ) -> dg.MaterializeResult:
     by = f"dagster run {context.run.run_id[:8]}"
     try:
-        judged = judge_challenger(learning, models.registry(), today=_day(config.today), by=by)
+        judged = judge_challenger(learning, models.registry(), today=config.day(), by=by)
     except ClipPlatformError as error:
         raise as_dagster_failure(error) from error
     context.log.info("challenger %s: %s", judged.challenger, judged.action)
@@ -138,5 +141,6 @@ def _origin(context: dg.AssetExecutionContext) -> "Origin":
     return Origin(commit=source_commit(), dagster_run_id=context.run.run_id)
 
 
-def _day(text: str) -> date:
+def day_of(text: str) -> date:
+    """Today when empty."""
     return date.fromisoformat(text) if text else datetime.now(UTC).date()

@@ -2,7 +2,6 @@
 for a promotion."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -38,9 +37,8 @@ ASKS_FOR_TRAINING = "asks_for_training"
 def model_health(
     context: dg.AssetExecutionContext, config: JudgementConfig, learning: LearningResource, models: ModelsResource
 ) -> dg.MaterializeResult:
-    today = date.fromisoformat(config.today) if config.today else datetime.now(UTC).date()
     try:
-        health = health_of(learning, models.registry(), today)
+        health = health_of(learning, models.registry(), config.day())
     except TooFewExamples as error:
         return _nothing_to_watch(error.message)
     except ClipPlatformError as error:

@@ -111,7 +111,8 @@ def resume(db: Database, model_version: str) -> None:
     with db.across_tenants() as connection:
         connection.execute(_ONE_AT_A_TIME)
         connection.execute(_BEGIN, {"version": model_version})
-        connection.execute(_RESUME, {"version": model_version})
+        if connection.execute(_NEWEST).scalar_one() != model_version:
+            connection.execute(_RESUME, {"version": model_version})
 
 
 def write_day(db: Database, model_version: str, day: date, csv: Iterable[bytes]) -> WrittenDay:

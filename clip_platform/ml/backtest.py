@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_platform.errors import TooFewExamples
-from clip_platform.ml.calibration import TOP_SHARE
+from clip_platform.ml.calibration import TOP_SHARE, weighted_slope
 from clip_platform.ml.concordance import mean_tau, pair_sums
 from clip_platform.ml.examples import Examples
 from clip_platform.ml.labels import VARIANTS, Labels, engagement_labels
@@ -195,8 +195,7 @@ def _metrics(test: Backtest) -> Mapping[str, float]:
 
 def calibration_slope(expected: np.ndarray, labels: Labels) -> float:
     """Of the weighted regression of labels on what was expected: 1 is right, less is over-confident."""
-    x = expected - np.average(expected, weights=labels.weight)
-    return float((labels.weight * x * labels.value).sum() / max(float((labels.weight * x * x).sum()), 1e-9))
+    return weighted_slope(expected, labels.value, labels.weight)
 
 
 def _top_third_found(test: Backtest) -> float:

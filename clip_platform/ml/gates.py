@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from clip_platform.ml.baseline import heuristic_values
+from clip_platform.ml.calibration import weighted_slope
 from clip_platform.ml.concordance import pair_sums, ratio_z
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
 from clip_platform.ml.labels import Labels, engagement_labels
@@ -295,7 +296,7 @@ def calibration(trial: Trial, fresh: Fresh) -> GateResult:
     inside = (truth.value >= low) & (truth.value <= high)
     coverage = float(inside.mean()) if len(inside) else 0.0
     expected = scale.level + scale.slope * fresh.challenger
-    slope = _slope(expected, truth.value, truth.weight)
+    slope = weighted_slope(expected, truth.value, truth.weight) if len(inside) else 0.0
     statistics = {"slope": slope, "coverage": coverage, "clips": float(len(inside))}
     if len(inside) < LEAST_CALIBRATION_CLIPS:
         return GateResult(
@@ -342,10 +343,3 @@ def _videos_of(examples: Examples, rows: np.ndarray) -> int:
 
 def _mean(gain: np.ndarray, pairs: np.ndarray) -> float:
     return float(gain.sum() / max(float(pairs.sum()), 1e-12))
-
-
-def _slope(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    if not len(x):
-        return 0.0
-    x = x - np.average(x, weights=weight)
-    return float((weight * x * y).sum() / max(float((weight * x * x).sum()), 1e-9))

@@ -29,13 +29,20 @@ REACH_DAYS = 35
 
 @dataclass(frozen=True, slots=True)
 class WrittenDay:
-    """`digest`: of all the day's files; the same rows give the same. `left_out`: rows by why they were left out."""
+    """`digest`: of all the day's files; the same rows give the same. `left_out`: rows by why they were left out.
+    `is_over`: nothing more can come in that is dated that day."""
 
     day: date
     rows: int
     tenants: int
     digest: str
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        from clip_platform.database.learning import is_over
+
+        return is_over(self.day)
 
 
 def take_feedback(learning: LearningResource, day: date) -> WrittenDay:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 REASONS_DAYS = 30
 """Clips made within so many days get reasons with their new score; of older ones hardly any is looked at."""
+BACKFILL_DAYS = 60
+"""Days of one run of a backfill: bounded, so that one that is lost costs little."""
 RESETTLED_DAYS = 2
 """The last days are always scored again: clips may have come in since."""
 
@@ -54,13 +56,13 @@ def rescore(
 
     today = today or datetime.now(UTC).date()
     door = learning.scores()
-    rescoring.begin(door, model.version)
+    _expect_serving(serving, model.version)
+    rescoring.resume(door, model.version)  # it may have served before, and been rolled back
     done = {day for day in rescoring.days_done(door, model.version) if day < today - timedelta(days=RESETTLED_DAYS)}
     clips = unknown = written = 0
     for number, day in enumerate(days, 1):
         if day not in done:
-            if serving() != model.version:
-                raise Superseded(f"model {serving()} serves now, not {model.version}; its own re-scoring takes over")
+            _expect_serving(serving, model.version)
             with_reasons = day > today - timedelta(days=REASONS_DAYS)
             result = rescoring.write_day(
                 door, model.version, day, _scores(learning, model, day, with_reasons=with_reasons)
@@ -74,6 +76,35 @@ def rescore(
     except Conflict as error:
         missing = error.message
     return Rescored(model.version, written, len(days) - written, clips, unknown, missing, flips)
+
+
+def _expect_serving(serving: Callable[[], str | None], version: str) -> None:
+    serves = serving()
+    if serves != version:
+        raise Superseded(f"{serves or 'the heuristic'} serves now, not {version}; its own re-scoring takes over")
+
+
+def day_ranges(days: Sequence[date], most: int = BACKFILL_DAYS) -> list[tuple[date, date]]:
+    """From the first to the last day in ranges of at most so many, newest first: recent clips are looked at most.
+
+    Args:
+        days: in order.
+    """
+    ranges = []
+    if days:
+        last = days[-1]
+        while last >= days[0]:
+            first = max(days[0], last - timedelta(days=most - 1))
+            ranges.append((first, last))
+            last = first - timedelta(days=1)
+    return ranges
+
+
+def ranges_to_score(learning: LearningResource) -> list[tuple[date, date]]:
+    """Of all days on which clips were made that are still there."""
+    from clip_platform.database import rescoring
+
+    return day_ranges(rescoring.days_made(learning.scores()))
 
 
 def _scores(learning: LearningResource, model: EngagementModel, day: date, *, with_reasons: bool) -> Iterator[bytes]:

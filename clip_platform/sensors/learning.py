@@ -1,6 +1,6 @@
 """What keeps the learning loop going: nightly runs, a weekly training, and a backfill when another model serves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -11,10 +11,9 @@ from clip_platform.jobs import judge_models, learn_daily, rescore_archive, train
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.learning_days import REACH_DAYS
 from clip_platform.resources.models import ModelsResource
+from clip_platform.resources.rescoring import ranges_to_score
 from clip_platform.resources.training import show_again
 
-BACKFILL_DAYS = 60
-"""Days of one run of a backfill: bounded, so that one that is lost costs little."""
 LOW_PRIORITY = "-10"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _INTERVAL_S = 60
@@ -105,24 +104,6 @@ def changed_champion(
         return dg.SensorResult(cursor=change, run_requests=[])
     requests = [
         dg.RunRequest(run_key=f"{change}/{first}", tags={**range_tags(first, last), "dagster/priority": LOW_PRIORITY})
-        for first, last in day_ranges(days_to_score(learning))
+        for first, last in ranges_to_score(learning)
     ]
     return dg.SensorResult(cursor=change, run_requests=requests)
-
-
-def days_to_score(learning: LearningResource) -> list[date]:
-    from clip_platform.database import rescoring
-
-    return rescoring.days_made(learning.scores())
-
-
-def day_ranges(days: Sequence[date], most: int = BACKFILL_DAYS) -> list[tuple[date, date]]:
-    """From the first to the last day in ranges of at most so many, newest first: recent clips are looked at most."""
-    ranges = []
-    if days:
-        last = days[-1]
-        while last >= days[0]:
-            first = max(days[0], last - timedelta(days=most - 1))
-            ranges.append((first, last))
-            last = first - timedelta(days=1)
-    return ranges

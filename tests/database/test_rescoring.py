@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from clip_platform.database import rescoring
 from clip_platform.database.connection import Database
 from clip_platform.errors import Conflict, InvalidInput, StorageUnavailable, Superseded
+from clip_platform.ml import rescoring as scored
 from tests.conftest import MigratedServer
 from tests.database.archive import make_clips, scores_csv
 
@@ -71,6 +72,10 @@ def test_nothing_is_shown_before_the_last_day_is_written(
     ]  # fmt: skip
     assert _seen(empty_database) == {"acme": {70}, "globex": {70}}
     assert rescoring.shown(rescorer_door) == {"acme": "7", "globex": "7"}
+
+
+def test_what_a_model_writes_has_the_columns_that_are_read() -> None:
+    assert scored.COLUMNS == rescoring.COLUMNS
 
 
 def test_each_tenant_is_told_once(rescorer_door: Database, archive: Keys, empty_database: MigratedServer) -> None:

@@ -19,8 +19,9 @@ from clip_platform.ml.simulate import make_clips, make_world
 from clip_platform.resources import model_registry
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
+from clip_platform.resources.rescoring import day_ranges
 from clip_platform.resources.training import Serving, roll_back_model
-from clip_platform.sensors.learning import changed_champion, day_ranges
+from clip_platform.sensors.learning import changed_champion
 from tests.conftest import MigratedServer
 from tests.peers.mlflow import MlflowPeer
 
@@ -144,6 +145,11 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     roll_back_model(registry, loop.learning, reason="a test", by="somebody")
     assert loop.seen() == before
     assert loop.models.serving(is_expected=True).champion is None
+
+    # and forth: a version that was rolled back may serve again
+    registry.promote(version, reason="a test", by="somebody", force=True)
+    assert loop.run("rescored_clips", days=(TODAY, TODAY))["shown"] == "yes"
+    assert loop.seen() != before
 
 
 def _asked(loop: Loop, *, cursor: bool = False) -> list[dg.RunRequest]:
