@@ -20,7 +20,7 @@ from clip_platform.resources import model_registry
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.rescoring import day_ranges
-from clip_platform.resources.training import Serving, roll_back_model
+from clip_platform.resources.training import Serving, roll_back_model, show_again
 from clip_platform.sensors.learning import changed_champion
 from tests.conftest import MigratedServer
 from tests.peers.mlflow import MlflowPeer
@@ -146,7 +146,8 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loop.seen() == before
     assert loop.models.serving(is_expected=True).champion is None
 
-    # and forth: a version that was rolled back may serve again
+    # and forth: a version that was rolled back may serve again, although another one was to be shown meanwhile
+    assert not show_again(loop.learning, "another")
     registry.promote(version, reason="a test", by="somebody", force=True)
     assert loop.run("rescored_clips", days=(TODAY, TODAY))["shown"] == "yes"
     assert loop.seen() != before
