@@ -21,6 +21,7 @@ from rich.table import Table
 from benchmarks import (
     acoustics,
     api_reads,
+    champion,
     clip_over_encode,
     idle_watchers,
     imports,
@@ -79,6 +80,7 @@ def _usual(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "sensor_tick": lambda: sensor_tick.measure(folder),
         "row_to_run": lambda: row_to_run.measure(folder),
         "rescoring": lambda: rescoring.measure(folder),
+        "champion": champion.measure,
         "upload_local": lambda: upload_local.measure(folder),
         "overhead": lambda: overhead.measure(fixture(folder, minutes), folder),
     }
@@ -90,6 +92,7 @@ def _long(folder: Path, minutes: float) -> Mapping[str, Benchmark]:
         "memory": lambda: memory.measure(small_fixture(folder, minutes), small_fixture(folder, long_minutes), folder),
         "vision_memory": vision_memory.measure,
         "long_talk": long_talk.measure,
+        "rescoring_many": lambda: rescoring.measure_many(folder),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from clip_platform import compute
+from clip_platform.assets.failures import as_failures
 from clip_platform.partitions import days
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.learning_days import REACH_DAYS, WrittenDay, build_days, take_features, take_feedback
@@ -32,7 +33,8 @@ def _each_day(context: dg.AssetExecutionContext, write: Callable[[date], Written
     keys = context.partition_keys
     written = []
     for number, key in enumerate(keys, 1):
-        written.append(write(date.fromisoformat(key)))
+        with as_failures():
+            written.append(write(date.fromisoformat(key)))
         if number % 10 == 0 or number == len(keys):
             context.log.info("%d of %d days written", number, len(keys))
     return dg.MaterializeResult(metadata=_metadata(written))
@@ -77,7 +79,8 @@ def feature_snapshot(context: dg.AssetExecutionContext, learning: LearningResour
     description=f"One example a clip made that UTC day, with what was reported about it within {REACH_DAYS} days.",
 )
 def training_examples(context: dg.AssetExecutionContext, learning: LearningResource) -> dg.MaterializeResult:
-    written = build_days(learning, [date.fromisoformat(key) for key in context.partition_keys])
+    with as_failures():
+        written = build_days(learning, [date.fromisoformat(key) for key in context.partition_keys])
     return dg.MaterializeResult(metadata=_metadata(written))
 
 

@@ -5,9 +5,8 @@ from datetime import date
 import dagster as dg
 
 from clip_platform import compute
-from clip_platform.assets.failures import as_dagster_failure
+from clip_platform.assets.failures import as_failures
 from clip_platform.assets.learning import GROUP, OWNERS, feature_snapshot
-from clip_platform.errors import ClipPlatformError
 from clip_platform.partitions import days
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
@@ -39,7 +38,7 @@ def rescored_clips(
             context.log.info("%d of %d days", done, len(keys))
 
     registry = models.registry()
-    try:
+    with as_failures():
         found = registry.load_champion()
         if found is None:
             return dg.MaterializeResult(
@@ -52,8 +51,6 @@ def rescored_clips(
             lambda: registry.aliases().get("champion"),
             on_day,
         )
-    except ClipPlatformError as error:
-        raise as_dagster_failure(error) from error
     return dg.MaterializeResult(
         metadata={
             "model": result.version,

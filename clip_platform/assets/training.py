@@ -8,9 +8,9 @@ import dagster as dg
 
 from clip_platform import compute
 from clip_platform.assets import pictures
-from clip_platform.assets.failures import as_dagster_failure
+from clip_platform.assets.failures import as_dagster_failure, as_failures
 from clip_platform.assets.learning import GROUP, OWNERS, training_examples
-from clip_platform.errors import ClipPlatformError, TooFewExamples
+from clip_platform.errors import ClipPlatformError, InvalidInput, TooFewExamples
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.training import judge_challenger, train_and_register
@@ -101,10 +101,8 @@ def champion(
     context: dg.AssetExecutionContext, config: JudgementConfig, learning: LearningResource, models: ModelsResource
 ) -> dg.MaterializeResult:
     by = f"dagster run {context.run.run_id[:8]}"
-    try:
+    with as_failures():
         judged = judge_challenger(learning, models.registry(), today=config.day(), by=by)
-    except ClipPlatformError as error:
-        raise as_dagster_failure(error) from error
     context.log.info("challenger %s: %s", judged.challenger, judged.action)
     return dg.MaterializeResult(
         metadata={
@@ -142,5 +140,12 @@ def _origin(context: dg.AssetExecutionContext) -> "Origin":
 
 
 def day_of(text: str) -> date:
-    """Today when empty."""
-    return date.fromisoformat(text) if text else datetime.now(UTC).date()
+    """Today when empty.
+
+    Raises:
+        InvalidInput: it is no day.
+    """
+    try:
+        return date.fromisoformat(text) if text else datetime.now(UTC).date()
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is no day; give one as YYYY-MM-DD, or nothing for today") from error

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from clip_platform.embedded.locks import exclusive
 from clip_platform.embedded.machine import Machine, running_machine
+from clip_platform.embedded.mlflow import mlflow_server
 from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
 from clip_platform.errors import AlreadyRunning, DeadlineExceeded, InvalidSetting
 from clip_platform.settings import PREFIX, Settings, read_settings
@@ -122,34 +123,8 @@ def _free_port() -> int:
 
 
 def _children(machine: Machine, settings: Settings, port: int) -> list[Child]:
-    ours = [] if settings.mlflow_uri is not None else [_mlflow(machine, settings.mlflow_port)]
+    ours = [] if settings.mlflow_uri is not None else [mlflow_server(machine, settings.mlflow_port)]
     return [*_of_dagster(machine, port, _free_port()), *_of_the_api(machine, settings), *ours]
-
-
-def _mlflow(machine: Machine, port: int) -> Child:
-    """Started last: it imports and migrates for half a minute at first, and no video waits for it."""
-    names = (f"{_LOOPBACK}:{port}", f"localhost:{port}")
-    options = {
-        "--host": _LOOPBACK,
-        "--port": str(port),
-        "--workers": "1",
-        "--allowed-hosts": ",".join(names),
-        "--cors-allowed-origins": ",".join(f"http://{name}" for name in names),
-    }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "MLFLOW_"))}
-    return Child(
-        name="mlflow",
-        command=[
-            *_program("mlflow"),
-            "server",
-            "--serve-artifacts",
-            *(word for pair in options.items() for word in pair),
-        ],
-        environment={**inherited, **machine.mlflow_variables},
-        port=port,
-        health="/health",
-        starts_last=True,
-    )
 
 
 def _of_the_api(machine: Machine, settings: Settings) -> list[Child]:

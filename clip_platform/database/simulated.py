@@ -100,6 +100,17 @@ def add_reports(connection: psycopg.Connection, reports: Sequence[PastReport]) -
         _copy(connection, "clip_feedback", _REPORT, (_report(report) for report in reports))
 
 
+def shown_values(connection: psycopg.Connection) -> dict[tuple[str, str], float]:
+    """The score that its tenant sees of each clip, by video and clip."""
+    rows = connection.execute(
+        """select c.video_id, c.clip_id, coalesce(s.value, c.score) from clips c
+           left join score_versions v on v.tenant_id = c.tenant_id
+           left join clip_scores s on s.video_id = c.video_id and s.clip_id = c.clip_id
+               and s.model_version = v.model_version"""
+    )
+    return {(video, clip): value for video, clip, value in rows}
+
+
 _VIDEO = ("id", "tenant_id", "name", "source_key", "source_sha256", "source_size_bytes", "preferences", "state",
           "duration_s", "created_at", "updated_at")  # fmt: skip
 _RESULT = ("video_id", "tenant_id", "asset", "fingerprint", "artifact_key", "artifact_sha256", "artifact_size_bytes",

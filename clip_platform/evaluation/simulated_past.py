@@ -22,7 +22,7 @@ from clip_platform.ml.baseline import HEURISTIC
 from clip_platform.ml.cleaning import DECISIONS
 from clip_platform.ml.examples import FEATURE_NAMES, NO_DECISION
 from clip_platform.ml.gates import Arm, arm_of
-from clip_platform.ml.model import EngagementModel
+from clip_platform.ml.model import EngagementModel, Scored
 from clip_platform.ml.simulate import DELAY_DAYS, Clips, Outcomes, World, show
 from clip_platform.scoring.features import ClipFeatures, feature_digest
 from clip_platform.storage import artifacts
@@ -52,6 +52,8 @@ class SimulatedPast:
     world: World
     first_day: date
     exploration_share: float = 0.1
+    made: list[tuple[Clips, Outcomes]] = field(default_factory=list)
+    """What there is to know, for comparing; nothing here reads it."""
     _coming: list[PastReport] = field(default_factory=list)
     _reports: int = 0
 
@@ -73,6 +75,7 @@ class SimulatedPast:
         outcomes = show(self.world, clips, seed, policy=lambda *_: scores, explored=explored)
         videos = [self._video(clips, row, ids, arms, served) for row in self._first_rows(clips)]
         simulated.add_videos(self.connection, videos, list(self._clips(clips, ids, scores, shown, outcomes)))
+        self.made.append((clips, outcomes))
         self._coming += self._reported(clips, ids, outcomes, seed)
         return scores
 
@@ -102,19 +105,19 @@ class SimulatedPast:
 
     def _scores(
         self, clips: Clips, arms: Sequence[Arm], served: Served
-    ) -> tuple[np.ndarray, Mapping[str, tuple[str, EngagementModel | None]]]:
-        """By the model of each video's arm; and per arm the name of its model."""
+    ) -> tuple[np.ndarray, Mapping[str, tuple[str, Scored | None]]]:
+        """By the model of each video's arm; and per arm the name of its model and all it says of these clips."""
         tenant = np.array(self.tenants())[clips.tenant]
         scores = clips.heuristic.copy()
         of_arm = np.array(arms)[clips.video]
+        shown: dict[str, tuple[str, Scored | None]] = {}
         models = {"champion": served.champion, "explore": served.champion, "challenger": served.challenger}
         for arm, model in models.items():
-            rows = of_arm == arm
-            if model is not None and rows.any():
-                scores[rows] = model.score(clips.features[rows], tenant[rows]).value
-        return scores, {
-            arm: (HEURISTIC if model is None else served_name(model.version), model) for arm, model in models.items()
-        }
+            scored = None if model is None else model.score(clips.features, tenant)
+            if scored is not None:
+                scores = np.where(of_arm == arm, scored.value, scores)
+            shown[arm] = (HEURISTIC if scored is None else served_name(scored.version), scored)
+        return scores, shown
 
     def _video(self, clips: Clips, row: int, ids: Sequence[str], arms: Sequence[Arm], served: Served) -> PastVideo:
         number = int(clips.video[row])
@@ -143,20 +146,18 @@ class SimulatedPast:
         clips: Clips,
         ids: Sequence[str],
         scores: np.ndarray,
-        shown: Mapping[str, tuple[str, EngagementModel | None]],
+        shown: Mapping[str, tuple[str, Scored | None]],
         outcomes: Outcomes,
     ) -> Iterator[PastClip]:
         duration = clips.features[:, FEATURE_NAMES.index("duration_s")]
         within = _within_video(clips.video)
         tenants = self.tenants()
-        challenger, champion = shown["challenger"][1], shown["champion"][1]
-        outlooks = {name: self._outlooks(clips, model) for name, model in
-                    (("challenger", challenger), ("champion", champion))}  # fmt: skip
+        challenger = shown["challenger"][1]
         version = None if challenger is None else challenger.version
         for row in range(len(clips)):
             video = ids[int(clips.video[row])]
             arm = arm_of(video, version, self.exploration_share)
-            model_name, model = shown[arm]
+            model_name, scored = shown[arm]
             start = float(within[row]) * 120.0
             yield PastClip(
                 video_id=video,
@@ -169,17 +170,8 @@ class SimulatedPast:
                 model=model_name,
                 title=f"moment {int(within[row]) + 1}",
                 made_at=self._at(clips.day[row]),
-                outlook=None if model is None else outlooks["challenger" if arm == "challenger" else "champion"][row],
+                outlook=None if scored is None else _outlook(scored, row),
             )
-
-    def _outlooks(self, clips: Clips, model: EngagementModel | None) -> list[tuple[float, float, str, float]]:
-        if model is None:
-            return []
-        tenant = np.array(self.tenants())[clips.tenant]
-        scored = model.score(clips.features, tenant)
-        return list(
-            zip(scored.low.tolist(), scored.high.tolist(), scored.bands, scored.top_chance.tolist(), strict=True)
-        )
 
     def _reported(self, clips: Clips, ids: Sequence[str], outcomes: Outcomes, seed: int) -> list[PastReport]:
         random = np.random.default_rng([seed, 5])
@@ -215,6 +207,10 @@ class SimulatedPast:
 
 
 _COUNTED = ("impressions", "views", "completions", "likes", "shares", "saves")
+
+
+def _outlook(scored: Scored, row: int) -> tuple[float, float, str, float]:
+    return float(scored.low[row]), float(scored.high[row]), scored.bands[row], float(scored.top_chance[row])
 
 
 def _clip_id(number: int) -> str:

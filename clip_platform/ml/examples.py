@@ -6,10 +6,10 @@ label needs no other examples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,6 +61,16 @@ class Examples:
         """Those rows: a mask or indices."""
         arrays = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.type == "np.ndarray"}
         return replace(self, **arrays)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """One after the other; at least one part, all of the same features."""
+        arrays: dict[str, Any] = {
+            one.name: np.concatenate([getattr(part, one.name) for part in parts])
+            for one in fields(cls)
+            if one.type == "np.ndarray"
+        }
+        return replace(parts[0], **arrays)
 
     def column(self, feature: str) -> np.ndarray:
         return self.features[:, FEATURE_NAMES.index(feature)]

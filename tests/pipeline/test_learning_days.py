@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from clip_platform.assets.learning import LEARNING
+from clip_platform.evaluation.learning_path import computed_examples, same_examples
 from clip_platform.evaluation.simulated_past import SimulatedPast
 from clip_platform.ml import tables
 from clip_platform.ml.examples import Examples
@@ -34,6 +35,7 @@ class Past:
     server: MigratedServer
     resource: LearningResource
     clips: Clips
+    simulated: SimulatedPast
     first: date
     last: date
 
@@ -71,7 +73,7 @@ def past(learning_resource: LearningResource, empty_database: MigratedServer) ->
         simulated.make(clips, 4, Nobody())
         for number in range(DAYS):
             simulated.report(FIRST + timedelta(days=number))
-    return Past(empty_database, learning_resource, clips, FIRST, FIRST + timedelta(days=DAYS))
+    return Past(empty_database, learning_resource, clips, simulated, FIRST, FIRST + timedelta(days=DAYS))
 
 
 def _examples(past: Past) -> Examples:
@@ -94,6 +96,31 @@ def test_examples_are_the_clips_with_what_was_reported(past: Past) -> None:
     assert len(before) > 15
     past.materialize()
     assert past.files() == before
+
+
+def test_examples_are_those_of_the_arrays_that_the_rows_were_written_from(past: Past) -> None:
+    past.materialize()
+    path = _examples(past)
+    same, counts = same_examples(path, computed_examples(past.simulated, past.last - timedelta(days=1)))
+    assert same == 1.0
+    assert counts == pytest.approx(1.0, abs=0.1)
+    other = replace(path, explored=~path.explored)
+    assert same_examples(other, path) == (0.0, 1.0)
+    assert same_examples(path.where(np.arange(3)), path)[0] == 0.0
+
+
+def test_a_file_that_cannot_be_read_fails_with_its_class(past: Past) -> None:
+    past.materialize()
+    tenant = next(tenant for tenant in past.resource.tenants() if past.resource.days("features", tenant))
+    day = past.resource.days("features", tenant)[0]
+    past.resource.put("features", tenant, day, b"no parquet")
+    with pytest.raises(dg.Failure, match="CorruptArtifact"):
+        dg.materialize(
+            [*LEARNING],
+            selection=dg.AssetSelection.assets("training_examples"),
+            resources={"learning": past.resource},
+            tags={f"dagster/asset_partition_range_{end}": day.isoformat() for end in ("start", "end")},
+        )
 
 
 def test_reports_that_come_late_change_examples_of_clips_made_earlier(past: Past) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clip_platform.evaluation.learning_report import figures_line, page_of
+from clip_platform.evaluation.learning_report import Report, page_of
 from clip_platform.ml.drift_study import Found, Quiet, Watched
 from clip_platform.ml.loop_study import LoopStudy
 from clip_platform.ml.promotion_study import GROWN, NULL, Judged
@@ -23,9 +23,9 @@ def _study(served: float = 0.4) -> LoopStudy:
 
 def test_the_page_is_whole_and_ends_in_the_line() -> None:
     found = _study()
-    line = figures_line(found)
-    page = page_of(found, line, 61.0)
-    assert line.startswith("seed 1: all targets met: tau over the heuristic's at 1,000 clips 1.82 (at least 1.5")
+    report = Report(found)
+    page = page_of(report, 61.0)
+    assert report.line.startswith("seed 1: all targets met: tau over the heuristic's at 1,000 clips 1.82 (at least 1.5")
     assert page.count("data:image/png;base64,") == 3
     assert "http://" not in page
     assert "https://" not in page
@@ -37,8 +37,8 @@ def test_the_page_is_whole_and_ends_in_the_line() -> None:
 def test_a_miss_is_shown_as_one() -> None:
     found = _study(served=0.3)
     assert not found.passed
-    assert "TARGETS MISSED" in figures_line(found)
-    assert "class='missed'" in page_of(found, figures_line(found), 1.0)
+    assert "TARGETS MISSED" in Report(found).line
+    assert "class='missed'" in page_of(Report(found), 1.0)
 
 
 @pytest.mark.parametrize("part", ["ranked", "judged", "watched"])
@@ -46,4 +46,4 @@ def test_what_was_not_studied_is_left_out(part: str) -> None:
     whole = _study()
     parts = {name: getattr(whole, name) if name == part else () for name in ("ranked", "judged", "watched")}
     found = LoopStudy(seed=1, **parts)
-    assert page_of(found, figures_line(found), 1.0).count("data:image") == 1
+    assert page_of(Report(found), 1.0).count("data:image") == 1
