@@ -55,7 +55,7 @@ tiny-asr: $(VENV)/.nemo $(VENV)/.sample  ## train the tiny speech model that tes
 bench: $(VENV)/.sample  ## cost as ratios to lower bounds
 	$(BIN)/python -m benchmarks
 
-bench-long: $(VENV)/.sample  ## the benchmarks that take more than 20 minutes
+bench-long: $(VENV)/.measure  ## the benchmarks that take more than 20 minutes
 	$(BIN)/python -m benchmarks --long
 
 bench-gpu: $(VENV)/.gpu  ## NeMo and face detection on a GPU, against published figures

@@ -74,7 +74,7 @@ def train_and_register(
     except TooFewExamples as error:
         raise TooFewExamples(
             f"{int(mature.watched.sum())} watched clips are enough to learn from, too few to hold some out and judge "
-            f"by them ({error.message}); the heuristic goes on serving"
+            f"by them: {error.message}"
         ) from error
     figures = training_figures(test, learning_curve(mature, seed=seed, recipe=recipe))
     run = tracker.track_training(model, recipe=recipe, metrics=test.metrics, figures=figures, origin=origin)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pytest
 
+from clip_platform.assets.training import day_of
 from clip_platform.assets.watching import CHECKS
 from clip_platform.definitions import build_definitions
+from clip_platform.errors import InvalidInput
 from clip_platform.ml import monitoring
 from clip_platform.partitions import days
 from clip_platform.sensors.learning import nightly_learning, nightly_rescoring, stale_model
@@ -57,3 +59,9 @@ def test_jobs_of_the_loop_resolve() -> None:
     definitions = build_definitions()
     for name in ("learn_daily", "train_model", "judge_models", "rescore_archive", "roll_back_model"):
         assert definitions.resolve_job_def(name).description
+
+
+def test_a_day_that_is_none_is_refused_with_its_value() -> None:
+    assert day_of("2026-02-03") == date(2026, 2, 3)
+    with pytest.raises(InvalidInput, match="'yesterday' is no day; give one as YYYY-MM-DD"):
+        day_of("yesterday")

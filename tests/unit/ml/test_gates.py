@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from clip_platform.assets.training import GATES
 from clip_platform.ml import gates
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
 from clip_platform.ml.gates import Trial, arm_of, judge, shadow_verdict
@@ -41,9 +42,7 @@ def trial(long_trial: Trial) -> Trial:
 def test_a_model_that_ranks_better_than_the_heuristic_is_promoted(long_trial: Trial) -> None:
     verdict = judge(long_trial)
     assert verdict.promotes, verdict.reason
-    assert [result.name for result in verdict.results] == [
-        "digest and parity", "data", "behaviour", "offline", "shadow", "calibration", "tenants",
-    ]  # fmt: skip
+    assert tuple(result.name for result in verdict.results) == GATES
     assert verdict.reason == "all 7 gates passed"
     assert all(result.evidence for result in verdict.results)
 
