@@ -1,6 +1,7 @@
 """How the model that serves is doing, each figure a check with its plot over time. An alarm asks for a training, never
 for a promotion."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,14 @@ from clip_platform.resources.watching import model_health as health_of
 if TYPE_CHECKING:
     from clip_platform.resources.watching import Health
 
-CHECKS = ("input drift", "concept drift", "calibration slope", "tenant coverage", "fallbacks", "feedback freshness")
+CHECKS = {
+    "input drift": "Largest population stability index of a feature, ten days against those before the training.",
+    "concept drift": "Largest |z| of a feature's correlation with what the model leaves unexplained.",
+    "calibration slope": "Labels gained for each label expected, of mature clips of three weeks.",
+    "tenant coverage": "Share of clips within their interval, of the tenant with the least; four fifths are promised.",
+    "fallbacks": "Share of scores that the heuristic gave although a model serves.",
+    "feedback freshness": "Days since anybody reported anything.",
+}
 ASKS_FOR_TRAINING = "asks_for_training"
 
 
@@ -31,7 +39,10 @@ ASKS_FOR_TRAINING = "asks_for_training"
     op_tags=compute.CPU,
     kinds={"python"},
     code_version="1",
-    check_specs=[dg.AssetCheckSpec(name.replace(" ", "_"), asset="model_health") for name in CHECKS],
+    check_specs=[
+        dg.AssetCheckSpec(name.replace(" ", "_"), asset="model_health", description=said)
+        for name, said in CHECKS.items()
+    ],
     description="Drift, calibration, the worst tenant, fallbacks and freshness of the last three weeks.",
 )
 def model_health(
@@ -67,10 +78,14 @@ def _checks(health: "Health") -> Iterator[dg.AssetCheckResult]:
     found = {alarm.name: alarm for alarm in health.alarms}
     for name in CHECKS:
         alarm = found.get(name)
+        value = health.values[name]
         yield dg.AssetCheckResult(
             check_name=name.replace(" ", "_"),
             passed=alarm is None,
             severity=dg.AssetCheckSeverity.WARN,
             description=alarm.evidence if alarm else "within its limits",
-            metadata={"over time": pictures.image(health.figures[name], name)},
+            metadata={
+                **({"value": value} if math.isfinite(value) else {}),
+                "over time": pictures.image(health.figures[name], name),
+            },
         )

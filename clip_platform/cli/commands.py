@@ -122,6 +122,17 @@ def create_tenant(tenant_id: str, name: str) -> int:
     return tenants.create_tenant(tenant_id, name)
 
 
+@tenant.command("token")
+@click.argument("tenant_id")
+@click.option("--name", default="from the command line", show_default=True, help="What the token is for.")
+@reported
+def create_tenant_token(tenant_id: str, name: str) -> int:
+    """Print another owner's token of a tenant, once; for when the first is lost."""
+    from clip_platform.cli import tenants
+
+    return tenants.create_token(tenant_id, name)
+
+
 @tenant.command("list")
 @reported
 def list_tenants() -> int:

@@ -58,8 +58,8 @@ def _simulated(machine: Machine, settings: Settings, months: float, videos: int,
             console.print(f"   training: {week.training}", style="dim")
             console.print(f"   judgement: {week.action}{why}{rescored}", style="dim")
     console.print(
-        f"look at group learning in Dagster, at {settings.mlflow_address} for runs and versions, and at any clip of "
-        "the tenants sim-00, sim-01, ..."
+        f"look at group learning in Dagster, at {settings.mlflow_address} for runs and versions, and over the API at "
+        "clips of sim-00, sim-01, ...; `clip-platform tenant token sim-00` prints a token"
     )
     return 0
 

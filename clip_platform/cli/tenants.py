@@ -15,10 +15,11 @@ from clip_platform.api.principals import OPERATORS
 from clip_platform.cli.serving import on_a_server
 from clip_platform.database import audit, operators, tenants, tokens
 from clip_platform.database.connection import Database, is_tenant_id
-from clip_platform.errors import InvalidInput, InvalidSetting
+from clip_platform.errors import InvalidInput, InvalidSetting, NotFound
 
 _FIRST_TOKEN_LIVES = timedelta(days=90)
 _BY = "cli"
+_NO_TENANT = "there is no tenant {!r}; `clip-platform tenant list` shows them"
 
 
 def create_tenant(tenant_id: str, name: str) -> int:
@@ -36,6 +37,24 @@ def create_tenant(tenant_id: str, name: str) -> int:
             raise InvalidInput(f"tenant {tenant_id} exists already; choose another id")
         secret = _token(connection, tenant_id, "first token", "owner")
     Console().print(f"tenant {tenant_id} created; its first token (owner, 90 days), shown this once:", highlight=False)
+    print(secret)  # noqa: T201  alone on its line, to be piped
+    return 0
+
+
+def create_token(tenant_id: str, name: str) -> int:
+    """Another owner's token of a tenant that is there, for when the first one is lost; the API revokes tokens.
+
+    Raises:
+        NotFound: there is no such tenant.
+    """
+    if not is_tenant_id(tenant_id) or tenant_id == OPERATORS:
+        raise NotFound(_NO_TENANT.format(tenant_id))
+    with open_database() as database, database.tenant_transaction(tenant_id) as connection:
+        if not tenants.exists(connection):
+            raise NotFound(_NO_TENANT.format(tenant_id))
+        tenants.expect_open(connection)
+        secret = _token(connection, tenant_id, name, "owner")
+    Console().print(f"an owner's token of tenant {tenant_id} (90 days), shown this once:", highlight=False)
     print(secret)  # noqa: T201  alone on its line, to be piped
     return 0
 

@@ -23,6 +23,7 @@ from clip_platform.ml.cleaning import DECISIONS
 from clip_platform.ml.examples import FEATURE_NAMES, NO_DECISION
 from clip_platform.ml.gates import Arm, arm_of
 from clip_platform.ml.model import EngagementModel, Scored
+from clip_platform.ml.reasons import against_video, parts, reasons
 from clip_platform.ml.simulate import DELAY_DAYS, Clips, Outcomes, World, show
 from clip_platform.scoring.features import ClipFeatures, feature_digest
 from clip_platform.storage import artifacts
@@ -74,7 +75,9 @@ class SimulatedPast:
         explored = np.array([arm == "explore" for arm in arms])[clips.video]
         outcomes = show(self.world, clips, seed, policy=lambda *_: scores, explored=explored)
         videos = [self._video(clips, row, ids, arms, served) for row in self._first_rows(clips)]
-        simulated.add_videos(self.connection, videos, list(self._clips(clips, ids, scores, shown, outcomes)))
+        told = self._reasons(clips, np.array(arms)[clips.video], served)
+        rows = self._clips(clips, ids, arms, scores, shown, outcomes, told)
+        simulated.add_videos(self.connection, videos, list(rows))
         self.made.append((clips, outcomes))
         self._coming += self._reported(clips, ids, outcomes, seed)
         return scores
@@ -119,6 +122,18 @@ class SimulatedPast:
             shown[arm] = (HEURISTIC if scored is None else served_name(scored.version), scored)
         return scores, shown
 
+    def _reasons(self, clips: Clips, arms: np.ndarray, served: Served) -> list[tuple[str, ...]]:
+        """(n,) in words, by the model that shows each clip; the heuristic's clips have none here."""
+        told: list[tuple[str, ...]] = [()] * len(clips)
+        tenant = np.array(self.tenants())[clips.tenant]
+        for is_arm, model in ((arms == "challenger", served.challenger), (arms != "challenger", served.champion)):
+            if model is not None and is_arm.any():
+                features, video = clips.features[is_arm], clips.video[is_arm]
+                found = reasons(against_video(parts(model, features, tenant[is_arm]), video), features, video)
+                for row, one in zip(np.flatnonzero(is_arm), found, strict=True):
+                    told[row] = tuple(reason.text for reason in one)
+        return told
+
     def _video(self, clips: Clips, row: int, ids: Sequence[str], arms: Sequence[Arm], served: Served) -> PastVideo:
         number = int(clips.video[row])
         rows = np.flatnonzero(clips.video == number)
@@ -145,19 +160,18 @@ class SimulatedPast:
         self,
         clips: Clips,
         ids: Sequence[str],
+        arms: Sequence[Arm],
         scores: np.ndarray,
         shown: Mapping[str, tuple[str, Scored | None]],
         outcomes: Outcomes,
+        told: Sequence[tuple[str, ...]],
     ) -> Iterator[PastClip]:
         duration = clips.features[:, FEATURE_NAMES.index("duration_s")]
         within = _within_video(clips.video)
         tenants = self.tenants()
-        challenger = shown["challenger"][1]
-        version = None if challenger is None else challenger.version
         for row in range(len(clips)):
             video = ids[int(clips.video[row])]
-            arm = arm_of(video, version, self.exploration_share)
-            model_name, scored = shown[arm]
+            model_name, scored = shown[arms[int(clips.video[row])]]
             start = float(within[row]) * 120.0
             yield PastClip(
                 video_id=video,
@@ -170,6 +184,7 @@ class SimulatedPast:
                 model=model_name,
                 title=f"moment {int(within[row]) + 1}",
                 made_at=self._at(clips.day[row]),
+                reasons=told[row],
                 outlook=None if scored is None else _outlook(scored, row),
             )
 

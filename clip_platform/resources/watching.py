@@ -20,11 +20,13 @@ HISTORY_DAYS = 21
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`days`, oldest first; `alarms` are those of the last one. `figures`: PNG by the name of the check."""
+    """`days`, oldest first; `alarms` are those of the last one. `values` (NaN: too little to measure) and
+    `figures` (PNG, over time) by the name of the check."""
 
     version: str
     days: tuple[DriftDay, ...]
     alarms: tuple[Alarm, ...]
+    values: Mapping[str, float]
     figures: Mapping[str, bytes]
 
     @property
@@ -67,7 +69,9 @@ def model_health(learning: LearningResource, registry: ModelRegistry, today: dat
                 raw=raw[known],
             )
         )
-    return Health(found.version, tuple(days), alarms(days), _figures(days))
+    series = _series(days)
+    values = {name: one.values[-1] for name, one in series.items()}
+    return Health(found.version, tuple(days), alarms(days), values, _figures(days, series))
 
 
 def _rows(
@@ -83,30 +87,46 @@ def _rows(
     return lambda day: max((one for one in reported if one <= day), default=None), served
 
 
-def _figures(days: list[DriftDay]) -> Mapping[str, bytes]:
-    from clip_platform.ml import monitoring, plots
-    from clip_platform.ml.gates import SLOPE_RANGE
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A check's figure, one a day, what it must stay within, and what it is."""
+
+    values: list[float]
+    limits: list[float]
+    said: str
+
+
+def _figures(days: list[DriftDay], series: Mapping[str, _Series]) -> Mapping[str, bytes]:
+    from clip_platform.ml import plots
 
     dates = [one.day.isoformat() for one in days]
+    return {name: plots.over_time(dates, one.values, one.limits, name, one.said) for name, one in series.items()}
+
+
+def _series(days: list[DriftDay]) -> Mapping[str, _Series]:
+    from clip_platform.ml import monitoring
+    from clip_platform.ml.gates import SLOPE_RANGE
+
     input_name, concept_name = days[-1].most_drifted_input[0], days[-1].most_drifted_concept[0]
-    series = {
-        "input drift": (
+    return {
+        "input drift": _Series(
             [one.most_drifted_input[1] for one in days], [monitoring.LARGEST_PSI], f"largest PSI, now {input_name}",
         ),
-        "concept drift": (
+        "concept drift": _Series(
             [abs(one.most_drifted_concept[1]) for one in days],
             [monitoring.LARGEST_Z],
             f"largest |z|, now {concept_name}",
         ),
-        "calibration slope": ([one.slope for one in days], list(SLOPE_RANGE), "labels a label expected"),
-        "tenant coverage": (
+        "calibration slope": _Series([one.slope for one in days], list(SLOPE_RANGE), "labels a label expected"),
+        "tenant coverage": _Series(
             [one.worst_coverage for one in days],
             [monitoring.LEAST_TENANT_COVERAGE],
             f"worst, now {days[-1].worst_tenant}",
         ),
-        "fallbacks": ([one.fallback_share for one in days], [monitoring.LARGEST_FALLBACK_SHARE], "share of scores"),
-        "feedback freshness": (
+        "fallbacks": _Series(
+            [one.fallback_share for one in days], [monitoring.LARGEST_FALLBACK_SHARE], "share of scores"
+        ),
+        "feedback freshness": _Series(
             [one.silence_days for one in days], [monitoring.LARGEST_SILENCE_DAYS], "days since the last report",
         ),
     }  # fmt: skip
-    return {name: plots.over_time(dates, *values[:2], title=name, said=values[2]) for name, values in series.items()}

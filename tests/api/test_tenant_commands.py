@@ -56,6 +56,24 @@ def test_a_new_tenants_first_token_is_an_owners(command: Command, client: TestCl
     assert "clp_" not in listed
 
 
+def test_a_lost_token_is_replaced_by_another_of_the_same_tenant(command: Command, client: TestClient):
+    first = secret_in(command("tenant", "create", "initech"))
+    second = secret_in(command("tenant", "token", "initech", "--name", "found again"))
+
+    assert first != second
+    assert [status(client, secret, "/v1/members") for secret in (first, second)] == [200, 200]
+    names = client.get("/v1/tokens", headers={"Authorization": f"Bearer {second}"}).json()["items"]
+    assert {one["name"] for one in names} == {"first token", "found again"}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("tenant_id", ["nobody", "operators", "a/b", ""])
+def test_there_is_no_token_of_a_tenant_that_is_not_there(command: Command, tenant_id: str):
+    result = command("tenant", "token", tenant_id)
+    assert result.exit_code == 2
+    assert f"there is no tenant {tenant_id!r}" in result.stderr
+
+
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("tenant_id", ["acme", "operators", "a/b", "-x", ""])
 def test_an_id_that_is_taken_or_cannot_be_one_is_refused_and_no_token_made(

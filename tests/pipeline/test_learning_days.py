@@ -103,7 +103,7 @@ def test_examples_are_those_of_the_arrays_that_the_rows_were_written_from(past: 
     path = _examples(past)
     same, counts = same_examples(path, computed_examples(past.simulated, past.last - timedelta(days=1)))
     assert same == 1.0
-    assert counts == pytest.approx(1.0, abs=0.1)
+    assert 0.6 < counts < 1.05  # counters come in by the day, and are computed as if by the minute
     other = replace(path, explored=~path.explored)
     assert same_examples(other, path) == (0.0, 1.0)
     assert same_examples(path.where(np.arange(3)), path)[0] == 0.0

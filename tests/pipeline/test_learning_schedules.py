@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import pytest
 
-from clip_platform.assets.training import day_of
+from clip_platform.assets.training import GATES, day_of, gate_checks
 from clip_platform.assets.watching import CHECKS
 from clip_platform.definitions import build_definitions
 from clip_platform.errors import InvalidInput
 from clip_platform.ml import monitoring
+from clip_platform.ml.gates import GateResult, Verdict
 from clip_platform.partitions import days
 from clip_platform.sensors.learning import nightly_learning, nightly_rescoring, stale_model
 
@@ -52,7 +53,7 @@ def test_a_stale_model_asks_for_a_training_and_nothing_else(asks: bool) -> None:
 
 
 def test_every_alarm_is_a_check() -> None:
-    assert CHECKS == monitoring.CHECKS
+    assert tuple(CHECKS) == monitoring.CHECKS
 
 
 def test_jobs_of_the_loop_resolve() -> None:
@@ -65,3 +66,15 @@ def test_a_day_that_is_none_is_refused_with_its_value() -> None:
     assert day_of("2026-02-03") == date(2026, 2, 3)
     with pytest.raises(InvalidInput, match="'yesterday' is no day; give one as YYYY-MM-DD"):
         day_of("yesterday")
+
+
+def test_a_gate_that_waits_is_no_warning_and_one_that_fails_is() -> None:
+    results = (GateResult("digest and parity", "passed", "fine"), GateResult("data", "waiting", "3 of 30"))
+    waiting = {check.check_name: check for check in gate_checks(Verdict(results))}
+    assert list(waiting) == [name.replace(" ", "_") for name in GATES]
+    assert all(check.passed for check in waiting.values())
+    assert waiting["data"].description == "waiting: 3 of 30"
+    assert str(waiting["shadow"].description).startswith("not tried")
+    failed = {check.check_name: check for check in gate_checks(Verdict((GateResult("data", "failed", "too few"),)))}
+    assert not failed["data"].passed
+    assert failed["data"].severity == dg.AssetCheckSeverity.WARN

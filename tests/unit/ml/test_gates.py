@@ -42,7 +42,7 @@ def trial(long_trial: Trial) -> Trial:
 def test_a_model_that_ranks_better_than_the_heuristic_is_promoted(long_trial: Trial) -> None:
     verdict = judge(long_trial)
     assert verdict.promotes, verdict.reason
-    assert tuple(result.name for result in verdict.results) == GATES
+    assert tuple(result.name for result in verdict.results) == tuple(GATES)
     assert verdict.reason == "all 7 gates passed"
     assert all(result.evidence for result in verdict.results)
 
