@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     database_rescorer_password: SecretStr | None = Field(
         default=None, description="role clip_platform_rescorer: scores of the archive"
     )
+    database_exporter_password: SecretStr | None = Field(
+        default=None, description="role clip_platform_exporter: counts for Prometheus"
+    )
     exploration_share: float = Field(
         default=0.1,
         ge=0.0,
@@ -76,6 +79,13 @@ class Settings(BaseSettings):
     api_url: str | None = Field(
         default=None, description="the API's address as clients see it, http(s)://host; from host and port when unset"
     )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="address that metrics of the API and the exporter are on"
+    )
+    api_metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="port of the API's metrics for Prometheus; none when unset"
+    )
+    exporter_port: int = Field(default=9464, ge=1, le=65535, description="port of `clip-platform exporter`'s metrics")
     oidc_issuer: str | None = Field(
         default=None, description="issuer of access tokens, https://...; our own tokens only when unset"
     )
@@ -192,7 +202,7 @@ class Settings(BaseSettings):
         return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
 
     def database_url(
-        self, role: Literal["owner", "pipeline", "sensors", "api", "worker", "learner", "rescorer"]
+        self, role: Literal["owner", "pipeline", "sensors", "api", "worker", "learner", "rescorer", "exporter"]
     ) -> str | None:
         """The address for one of the application's roles; None when the embedded server is to be used.
 

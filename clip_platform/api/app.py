@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from clip_platform.api import local_files, openapi, problems
+from clip_platform.api.metrics import ApiMetrics, Measured
 from clip_platform.api.requests import RequestEdge
 from clip_platform.api.routing import ROUTERS
 from clip_platform.api.services import Services
@@ -30,6 +31,8 @@ def build_app(services: Services) -> FastAPI:
     app.include_router(local_files.router)
     problems.install(app)
     app.add_middleware(RequestEdge, max_body_bytes=services.settings.max_request_bytes)
+    app.state.metrics = ApiMetrics()
+    app.add_middleware(Measured, metrics=app.state.metrics)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 

@@ -106,6 +106,15 @@ def worker() -> int:
     return run_worker()
 
 
+@cli.command()
+@reported
+def exporter() -> int:
+    """Serve metrics of queue, runs and store to Prometheus, until Ctrl-C."""
+    from clip_platform.cli.serving import run_exporter
+
+    return run_exporter()
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants of this platform."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
@@ -20,6 +20,9 @@ from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
 from clip_platform.errors import AlreadyRunning, DeadlineExceeded, InvalidSetting
 from clip_platform.settings import PREFIX, Settings, read_settings
 from clip_platform.telemetry import configure_logging
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 _LOOPBACK = "127.0.0.1"
 
@@ -68,7 +71,51 @@ def serve_api() -> int:
         Console().print(
             f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False
         )
-        serve_http(build_app(services), settings.api_host, settings.api_port)
+        app = build_app(services)
+        with _metrics_of(app, settings):
+            serve_http(app, settings.api_host, settings.api_port)
+    return 0
+
+
+@contextmanager
+def _metrics_of(app: FastAPI, settings: Settings) -> Iterator[None]:
+    """On a port of their own, which no tenant reaches; none without one."""
+    if settings.api_metrics_port is None:
+        yield
+        return
+    from prometheus_client import start_http_server
+
+    try:
+        server, thread = start_http_server(
+            settings.api_metrics_port, settings.metrics_host, registry=app.state.metrics.registry
+        )
+    except OSError as error:
+        raise InvalidSetting(
+            f"{settings.metrics_host}:{settings.api_metrics_port} cannot be listened on: {error.strerror}; choose "
+            f"another {PREFIX}API_METRICS_PORT"
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def run_exporter() -> int:
+    """Metrics of queue, runs and store for Prometheus, on the configured server or the embedded one."""
+    from clip_platform.exporter.app import run
+
+    settings = read_settings()
+    configure_logging(level=settings.log_level)
+    if settings.database_host is not None:
+        run(settings)
+        return 0
+    with running_machine(settings) as machine:
+        os.environ.update(machine.exporter_variables)
+        Console().print(
+            f"metrics      http://{settings.metrics_host}:{settings.exporter_port}/metrics", highlight=False
+        )
+        run(read_settings())
     return 0
 
 

@@ -21,13 +21,17 @@ LEARNER = "clip_platform_learner"
 """Reads feedback and clips of all tenants as numbers and identifiers, for training; writes nothing."""
 RESCORER = "clip_platform_rescorer"
 """Writes scores of all tenants' clips and says which of them are shown; sees identifiers only."""
+EXPORTER = "clip_platform_exporter"
+"""Counts what waits, over all tenants, for Prometheus."""
 DAGSTER = "dagster"
 MLFLOW = "mlflow"
 
 APPLICATION_DATABASE = "clip_platform"
 DATABASE_OWNERS: Mapping[str, str] = {APPLICATION_DATABASE: OWNER, "dagster": DAGSTER, "mlflow": MLFLOW}
-ROLES = (OWNER, PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER, DAGSTER, MLFLOW)
-_GUESTS: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER)}
+ROLES = (OWNER, PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER, EXPORTER, DAGSTER, MLFLOW)
+_GUESTS: Mapping[str, tuple[str, ...]] = {
+    APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER, EXPORTER)
+}
 _MAKES_TEMPORARY_TABLES: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (RESCORER,)}
 
 

@@ -25,8 +25,8 @@ from clip_platform.settings import Settings
 class Machine:
     """What children are given in their environment: addresses and passwords, never written to disk by this class.
 
-    `variables` are for Dagster's processes and for runs, `api_variables`, `worker_variables` and `mlflow_variables` for
-    those three: each has the password of its own database role and of no other.
+    `variables` are for Dagster's processes and for runs, `api_variables`, `worker_variables`, `mlflow_variables` and
+    `exporter_variables` for those four: each has the password of its own database role and of no other.
     """
 
     database_url: str
@@ -37,6 +37,7 @@ class Machine:
     api_variables: Mapping[str, str]
     worker_variables: Mapping[str, str]
     mlflow_variables: Mapping[str, str]
+    exporter_variables: Mapping[str, str]
 
     def log_of(self, video_id: str) -> Path:
         """The JSON log of a video's runs from the command line."""
@@ -80,6 +81,13 @@ def running_machine(settings: Settings) -> Iterator[Machine]:
                 "DAGSTER_DISABLE_TELEMETRY": "1",
             },
             api_variables={**shared, "CLIP_PLATFORM_DATABASE_API_PASSWORD": server.password(roles.API)},
+            exporter_variables={
+                **shared,
+                "CLIP_PLATFORM_DATABASE_EXPORTER_PASSWORD": server.password(roles.EXPORTER),
+                "DAGSTER_POSTGRES_URL": server.url(roles.DAGSTER, "dagster", driver="postgresql+psycopg2"),
+                "DAGSTER_HOME": str(dagster_home),
+                "DAGSTER_DISABLE_TELEMETRY": "1",
+            },
             worker_variables={**shared, "CLIP_PLATFORM_DATABASE_WORKER_PASSWORD": server.password(roles.WORKER)},
             mlflow_variables={
                 "MLFLOW_BACKEND_STORE_URI": server.url(roles.MLFLOW, "mlflow"),
