@@ -15,7 +15,7 @@ class WaitingVideos(NamedTuple):
 
     tenant_id: str
     state: str
-    count: int
+    videos: int
     oldest_s: float
 
 
@@ -46,11 +46,11 @@ _STATES = ("uploading", "verifying", "submitted", "admitted", "processing", "fai
 _VIDEOS = text("""
     select tenant_id, state, count(*), extract(epoch from now() - min(updated_at))::float
     from unnest(cast(:states as text[])) as wanted
-        cross join lateral (select tenant_id, state, updated_at from videos where state = wanted limit :most) as looked_at
+        cross join lateral (select tenant_id, state, updated_at from videos where state = wanted limit :most) as found
     group by tenant_id, state order by tenant_id, state""")
 _DEAD = text("""
     select coalesce(error_class, ''), count(*)
-    from (select error_class from videos where state = 'dead_lettered' limit :most) as looked_at group by 1 order by 1""")
+    from (select error_class from videos where state = 'dead_lettered' limit :most) as found group by 1 order by 1""")
 _DELIVERIES = text("""
     select count(*), coalesce(extract(epoch from now() - min(coalesce(next_attempt_at, began_at))), 0)::float
     from webhook_deliveries where state = 'pending' and coalesce(next_attempt_at, began_at) <= now()""")

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from clip_platform.database.connection import Database
 from clip_platform.errors import InvalidSetting
 from clip_platform.exporter.backlog import BacklogMetrics
+from clip_platform.exporter.checks import CheckMetrics
 from clip_platform.exporter.runs import RunMetrics
 from clip_platform.settings import PREFIX, Settings
 from clip_platform.storage.objects import ObjectStore, open_store
@@ -78,17 +79,19 @@ def looking(settings: Settings) -> Iterator[tuple[CollectorRegistry, Looks]]:
     import dagster as dg
 
     from clip_platform import compute
-    from clip_platform.jobs import STEPS
+    from clip_platform.jobs import LEARNING, STEPS
 
     url = settings.database_url("exporter")
     if url is None:
         raise InvalidSetting(f"{PREFIX}DATABASE_HOST is not set; name the server whose platform is looked at")
     registry = CollectorRegistry()
     gpu_stages = [step.op.name for step in STEPS if step.op.pool == compute.GPU_POOL]
+    checks = [spec.key for asset in LEARNING for spec in asset.check_specs]
     with closing(Database(url)) as database, dg.DagsterInstance.get() as instance:
         sources = {
             "database": BacklogMetrics(registry, database).look,
             "dagster": RunMetrics(registry, instance, gpu_stages).look,
+            "checks": CheckMetrics(registry, instance, checks).look,
             "store": StoreMetrics(registry, open_store(settings.store_url)).look,
         }
         yield registry, Looks(registry, sources)

@@ -21,12 +21,15 @@ class BacklogMetrics:
 
     def __init__(self, registry: CollectorRegistry, database: Database) -> None:
         self._database = database
-        of_tenants = {"labelnames": ("tenant", "state"), "registry": registry}
-        self._videos = Gauge("clip_platform_videos", "Videos that are to go on by themselves.", **of_tenants)
+        labels = ("tenant", "state")
+        self._videos = Gauge(
+            "clip_platform_videos", "Videos that are to go on by themselves.", labels, registry=registry
+        )
         self._oldest = Gauge(
             "clip_platform_videos_oldest_seconds",
             "Since the video that waits longest came into its state.",
-            **of_tenants,
+            labels,
+            registry=registry,
         )
         self._dead = Gauge("clip_platform_dead_letters", "Videos given up.", ("error_class",), registry=registry)
         self._plain = {
@@ -79,5 +82,5 @@ def merged(videos: Sequence[WaitingVideos]) -> list[WaitingVideos]:
     for one in videos:
         if one.tenant_id not in named:
             count, oldest_s = rest.get(one.state, (0, 0.0))
-            rest[one.state] = (count + one.count, max(oldest_s, one.oldest_s))
+            rest[one.state] = (count + one.videos, max(oldest_s, one.oldest_s))
     return [*kept, *(WaitingVideos(OTHERS, state, count, oldest) for state, (count, oldest) in sorted(rest.items()))]

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from dagster import DagsterInstance, RunRecord
+    from dagster import DagsterInstance, DagsterRunStatus, RunRecord
 
 _SECONDS = (1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10800)
 _MOST_ACTIVE, _MOST_ENDED = 2000, 500
@@ -107,13 +107,13 @@ class RunMetrics:
             self._oldest.labels(*labels).set(max(ages))
 
 
-def _ended() -> list[object]:
+def _ended() -> list[DagsterRunStatus]:
     from dagster import DagsterRunStatus as Status
 
     return [Status.SUCCESS, Status.FAILURE, Status.CANCELED]
 
 
-def _active() -> list[object]:
+def _active() -> list[DagsterRunStatus]:
     from dagster import DagsterRunStatus as Status
 
     return [Status.QUEUED, Status.NOT_STARTED, Status.STARTING, Status.STARTED, Status.CANCELING]

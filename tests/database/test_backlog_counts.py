@@ -37,7 +37,7 @@ def exporter(migrated_server: MigratedServer, database: Database) -> Iterator[Da
 def test_what_waits_is_counted_by_tenant_and_state(exporter: Database) -> None:
     counts = count_backlog(exporter)
 
-    assert [(one.tenant_id, one.state, one.count) for one in counts.videos] == [
+    assert [(one.tenant_id, one.state, one.videos) for one in counts.videos] == [
         ("acme", "submitted", 2),
         ("globex", "processing", 1),
     ]

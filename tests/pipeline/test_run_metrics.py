@@ -3,6 +3,7 @@
 import dagster as dg
 from prometheus_client import CollectorRegistry
 
+from clip_platform.exporter.checks import CheckMetrics
 from clip_platform.exporter.runs import RunMetrics
 
 
@@ -51,3 +52,33 @@ def test_each_run_is_counted_once() -> None:
         instance.delete_run(waiting.run_id)
         metrics.look()
         assert value("runs", job="process_video", status="not_started") is None
+
+
+@dg.asset(
+    check_specs=[
+        dg.AssetCheckSpec("input_drift", asset="model_health"),
+        dg.AssetCheckSpec("quiet", asset="model_health"),
+    ]
+)
+def model_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    drifts = "drifts" in context.run.tags
+    return dg.MaterializeResult(
+        check_results=[
+            dg.AssetCheckResult(check_name="input_drift", passed=not drifts, severity=dg.AssetCheckSeverity.WARN),
+            dg.AssetCheckResult(check_name="quiet", passed=True),
+        ]
+    )
+
+
+def test_the_newest_result_of_a_check_is_shown() -> None:
+    registry = CollectorRegistry()
+    labels = {"asset": "model_health", "check": "input_drift"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        metrics = CheckMetrics(registry, instance, [spec.key for spec in model_health.check_specs])
+        metrics.look()
+        assert registry.get_sample_value("clip_platform_check_failed", labels) is None
+        for tags, failed in (({"drifts": "yes"}, 1), ({}, 0)):
+            dg.materialize([model_health], instance=instance, tags=tags)
+            metrics.look()
+            assert registry.get_sample_value("clip_platform_check_failed", labels) == failed
+        assert registry.get_sample_value("clip_platform_check_failed", {**labels, "check": "quiet"}) == 0

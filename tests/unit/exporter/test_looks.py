@@ -33,5 +33,5 @@ def test_tenants_that_wait_longest_have_names_and_the_others_are_one() -> None:
     assert WaitingVideos("t000", "processing", 1, 500.0) in found
     assert WaitingVideos("t000", "submitted", 2, 0.0) in found
     assert len({one.tenant_id for one in found}) == MOST_TENANTS + 1
-    assert sum(one.count for one in found) == 2 * len(videos) + 1
+    assert sum(one.videos for one in found) == 2 * len(videos) + 1
     assert [one for one in found if one.tenant_id == OTHERS] == [WaitingVideos(OTHERS, "submitted", 60, 30.0)]
