@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from clip_platform import telemetry
+from clip_platform import telemetry, tracing
 from clip_platform.jobs import (
     LEARNING,
     STEPS,
@@ -157,6 +157,7 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """For Dagster's own processes; whoever has set up logging already keeps it."""
+    tracing.configure("pipeline")
     if not logging.getLogger().handlers:
         telemetry.configure_logging(sys.stderr, read_settings().log_level)
     return build_definitions()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID = re.compile(f"[0-7][{_CROCKFORD}]{{25}}")
 
 
 def new_ulid() -> str:
@@ -19,6 +21,18 @@ def ulid_of(milliseconds: int, entropy: bytes) -> str:
     """The ULID of a moment since 1970; `entropy`: ten bytes."""
     value = (milliseconds << 80) | int.from_bytes(entropy, "big")
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))
+
+
+def is_ulid(text: str) -> bool:
+    return _ULID.fullmatch(text) is not None
+
+
+def ulid_bits(ulid: str) -> int:
+    """Its 128 bits. Raises: ValueError."""
+    value = 0
+    for character in ulid:
+        value = value << 5 | _CROCKFORD.index(character)
+    return value
 
 
 def served_name(version: str) -> str:

@@ -16,8 +16,9 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clip_platform import tracing
 from clip_platform.api.problems import RETRY_AFTER_S, problem_response
-from clip_platform.identifiers import new_ulid
+from clip_platform.identifiers import is_ulid, new_ulid
 from clip_platform.telemetry import bound
 
 ANSWER_DEADLINE_S = 90.0
@@ -64,6 +65,7 @@ class RequestEdge:
                 await self._within_deadline(scope, body, answer)
             finally:
                 answer.log()
+                answer.trace()
 
     def _limit_of(self, path: str) -> int | None:
         for prefix, limit in LARGE_BODIES.items():
@@ -201,3 +203,12 @@ class _Answer:
         if session is not None and session.known is not None:
             fields |= {"tenant": session.known.tenant_id, "actor": session.known.actor}
         _log.info("request", extra=fields)
+
+    def trace(self) -> None:
+        """In the trace of the video that the route names; other requests are in none."""
+        named = self.scope.get("path_params", {})
+        video = named.get("video_id") or named.get("clip_id", "").partition(".")[0]
+        if is_ulid(video):
+            name = f"{self.scope['method']} {getattr(self.scope.get('route'), 'path', '')}"
+            told: dict[str, str | int] = {"http.response.status_code": self.status or 0, "request": self.request_id}
+            tracing.record(name, video, self.began, told)

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 import dagster as dg
 
-from clip_platform import telemetry
+from clip_platform import telemetry, tracing
 from clip_platform.assets.failures import as_dagster_failure
 from clip_platform.errors import CheckFailed, ClipPlatformError
 from clip_platform.media.process import stderr_log
@@ -193,6 +193,7 @@ def _stage_run(context: dg.AssetExecutionContext, stage: str) -> Iterator[StageR
                     stage=stage,
                     attempt=attempt.video.attempt,
                 ),
+                tracing.span(stage, attempt.video.video_id, attempt=attempt.video.attempt),
                 attempt.recording_failure(run.failed),
                 attempt.keeping_log(stage) as log_path,
             ):

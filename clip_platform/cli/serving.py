@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 
+from clip_platform import tracing
 from clip_platform.embedded.locks import exclusive
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.embedded.mlflow import mlflow_server
@@ -68,6 +69,7 @@ def serve_api() -> int:
 
     with on_a_server("api") as settings, open_services(settings) as services:
         configure_logging(level=settings.log_level)
+        tracing.configure("api")
         Console().print(
             f"API          {settings.public_api_url}  (interactive documentation at /docs)", highlight=False
         )
@@ -125,6 +127,7 @@ def run_worker() -> int:
 
     with on_a_server("worker") as settings:
         configure_logging(level=settings.log_level)
+        tracing.configure("worker")
         run(settings)
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import procrastinate
 from procrastinate import App, PsycopgConnector, RetryStrategy
 
+from clip_platform import tracing
 from clip_platform.database import jobs
 from clip_platform.database.connection import Database
 from clip_platform.storage.objects import ObjectStore
@@ -81,7 +82,8 @@ def _exporter(database: Database, bucket: LockedBucket) -> Callable[..., Any]:
 
 
 async def _about(tenant_id: str, video_id: str | None, work: Callable[[], object]) -> None:
-    with bound(tenant=tenant_id, video=video_id):
+    name = getattr(getattr(work, "func", work), "__name__", "job")
+    with bound(tenant=tenant_id, video=video_id), tracing.span(f"worker {name}", video_id):
         await in_thread(work)
 
 
