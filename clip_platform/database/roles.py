@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import psycopg
@@ -33,6 +34,12 @@ _GUESTS: Mapping[str, tuple[str, ...]] = {
     APPLICATION_DATABASE: (PIPELINE, SENSORS, API, WORKER, LEARNER, RESCORER, EXPORTER)
 }
 _MAKES_TEMPORARY_TABLES: Mapping[str, tuple[str, ...]] = {APPLICATION_DATABASE: (RESCORER,)}
+
+
+def fingerprint() -> str:
+    """Another one when roles, databases or who may use them are others."""
+    all_there_is = (ROLES, dict(DATABASE_OWNERS), dict(_GUESTS), dict(_MAKES_TEMPORARY_TABLES))
+    return hashlib.sha256(repr(all_there_is).encode()).hexdigest()
 
 
 def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:

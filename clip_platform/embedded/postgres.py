@@ -43,7 +43,6 @@ _START_DEADLINE_S = 60.0
 _STOP_PATIENCE_S = 1.0
 _WATCH_S = 0.5
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
-_PROVISIONED = "1"
 _SHELLS_OWN = frozenset('"$`\\\n')
 _CONFIGURATION = f"""
 listen_addresses = '{HOST}'
@@ -231,11 +230,12 @@ class _Cluster:
         return True
 
     def _provision(self, connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
-        marker = self._folder / "provisioned"
-        if marker.exists() and marker.read_text() == _PROVISIONED:
+        """Again when this version of the platform has other roles than the one that made the home."""
+        marker, wanted = self._folder / "provisioned", roles.fingerprint()
+        if marker.exists() and marker.read_text() == wanted:
             return
         roles.provision(connection, passwords)
-        marker.write_text(_PROVISIONED)
+        marker.write_text(wanted)
 
     def _passwords(self) -> dict[str, str]:
         path = self._folder / "passwords.json"

@@ -18,6 +18,7 @@ import psutil
 import psycopg
 import pytest
 
+from clip_platform.database import roles
 from clip_platform.embedded import postgres, programs
 from clip_platform.embedded.postgres import SUPERUSER, EmbeddedPostgres, Server
 from clip_platform.embedded.programs import Programs, find_programs
@@ -345,3 +346,19 @@ def test_a_server_that_is_slow_to_stop_is_gone_all_the_same_and_keeps_what_was_c
 
     assert "immediate shutdown" in (tmp_path / "postgres" / "server.log").read_text()
     assert found == (100000,)
+
+
+def test_a_home_of_an_older_version_gets_the_roles_that_came_since(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedPostgres(home).running() as server:
+        with psycopg.connect(server.url(SUPERUSER, "postgres", "postgresql"), autocommit=True) as connection:
+            connection.execute(f"drop owned by {roles.EXPORTER}")
+            connection.execute(f"revoke all on database clip_platform from {roles.EXPORTER}")
+            connection.execute(f"drop role {roles.EXPORTER}")
+        (home / "postgres" / "provisioned").write_text("1")  # what versions of before wrote
+        with EmbeddedPostgres(home).running() as joined:
+            url = joined.url(roles.EXPORTER, roles.APPLICATION_DATABASE, "postgresql")
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select current_user").fetchone() == (roles.EXPORTER,)
+    known = roles.fingerprint()
+    monkeypatch.setattr(roles, "ROLES", (*roles.ROLES, "clip_platform_newcomer"))
+    assert roles.fingerprint() != known
