@@ -31,6 +31,7 @@ from clip_platform.resources.engines import (
     SentenceEmbedderResource,
     SpeechRecognizerResource,
 )
+from clip_platform.resources.erasure import ErasureResource
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
 from clip_platform.resources.retention import RetentionResource
@@ -38,6 +39,7 @@ from clip_platform.resources.scorer import ScorerResource
 from clip_platform.resources.videos import VideosResource
 from clip_platform.sensors.abandoned import abandoned_runs
 from clip_platform.sensors.edits import edited_clips
+from clip_platform.sensors.erasure import closed_accounts
 from clip_platform.sensors.failures import failed_runs
 from clip_platform.sensors.learning import (
     changed_champion,
@@ -88,6 +90,7 @@ def default_resources(settings: Settings) -> dict[str, Any]:
             default_days=settings.retention_days,
             notice_days=settings.expiry_notice_days,
         ),
+        "erasure": ErasureResource(sensors_database=_database(settings, "sensors"), database=videos.database),
         "learning": LearningResource(
             videos=videos,
             learner=_database(settings, "learner"),
@@ -146,6 +149,7 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
             failed_runs,
             abandoned_runs,
             expired_videos,
+            closed_accounts,
             changed_champion,
             stale_model,
         ],

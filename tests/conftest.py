@@ -64,7 +64,7 @@ def migrated_server(embedded_postgres: Server) -> MigratedServer:
 
 _EMPTIED = (
     *("webhook_endpoints", "events", "destinations", "members", "api_tokens", "idempotency_keys", "usage_entries"),
-    *("audit_events", "audit_exports", "erasure_requests", "rescorings"),
+    *("audit_events", "audit_exports", "erasure_requests", "erasure_receipts", "rescorings"),
     *("videos", "tenants"),  # all other tables go with these
 )
 

@@ -14,6 +14,7 @@ from clip_platform.database.connection import Database
 from clip_platform.database.key_uses import KeyUses, KeyUsesLater
 from clip_platform.database.listening import Listener
 from clip_platform.encryption.opening import open_keys
+from clip_platform.encryption.receipts import PURPOSE, ReceiptSigner
 from clip_platform.errors import InvalidSetting
 from clip_platform.settings import Settings
 from clip_platform.storage.objects import open_store
@@ -44,6 +45,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             columns=keys.columns,
             rate_limits=RateLimits(settings),
             verifier=open_verifier(settings),
+            receipts=ReceiptSigner(keys.secret(PURPOSE)),
             news=news,
         )
     finally:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from clip_platform.database import operators
+
 
 class Role(StrEnum):
     VIEWER = "viewer"
@@ -18,8 +20,7 @@ class Role(StrEnum):
 RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
 """Of the roles in a tenant: a higher one may do all that a lower one may. An operator is none of them."""
 
-OPERATORS = "operators"
-"""The tenant that operators act in; it has no videos."""
+OPERATORS = operators.TENANT_ID
 
 SCOPES = ("videos", "clips", "feedback", "webhooks", "destinations", "members", "tokens", "usage", "audit", "account")
 """What a token may be limited to; `*` is all of them."""

@@ -11,6 +11,7 @@ from clip_platform.api.routes import (
     clips,
     destinations,
     documentation,
+    erasure_receipts,
     erasure_requests,
     feedback,
     files,
@@ -48,6 +49,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     usage.router,
     audit_events.router,
     erasure_requests.router,
+    erasure_receipts.router,
     operators.router,
     documentation.router,
 )

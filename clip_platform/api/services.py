@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clip_platform.api.oidc import Verifier
     from clip_platform.api.rate_limits import RateLimits
     from clip_platform.encryption.columns import ColumnCipher
+    from clip_platform.encryption.receipts import ReceiptSigner
     from clip_platform.storage.parts.protocol import PartStore
 
 
@@ -29,4 +30,5 @@ class Services:
     columns: ColumnCipher
     rate_limits: RateLimits
     verifier: Verifier | None
+    receipts: ReceiptSigner
     news: News

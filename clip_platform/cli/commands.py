@@ -142,6 +142,17 @@ def create_tenant_token(tenant_id: str, name: str) -> int:
     return tenants.create_token(tenant_id, name)
 
 
+@tenant.command("close")
+@click.argument("tenant_id", metavar="NAME")
+@click.option("--confirm", help="The account's name as `tenant create` was given it; asked for when left out.")
+@reported
+def close_tenant(tenant_id: str, confirm: str | None) -> int:
+    """Close a tenant's account and have all of it erased within a day; there is no way back."""
+    from clip_platform.cli import tenants
+
+    return tenants.close_tenant(tenant_id, confirm)
+
+
 @tenant.command("list")
 @reported
 def list_tenants() -> int:
@@ -301,6 +312,23 @@ def verify_audit(tenant_id: str | None, file: Path | None) -> int:
     from clip_platform.cli import auditing
 
     return auditing.verify_file(file) if file else auditing.verify_database(tenant_id)
+
+
+@cli.group()
+def receipt() -> None:
+    """Receipts of erased accounts."""
+
+
+@receipt.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option("--key", "public_key", help="Public key in base64 that signed it. [default: this installation's]")
+@click.option("--account", help="Id of the tenant that it has to be of.")
+@reported
+def verify_receipt(file: Path, public_key: str | None, account: str | None) -> int:
+    """Check that FILE is a receipt that was signed, and that nobody has changed it."""
+    from clip_platform.cli import receipts
+
+    return receipts.verify_receipt(file, public_key, account)
 
 
 @cli.command(hidden=True)

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.markup import escape
+from rich.prompt import Prompt
 from rich.table import Table
 from sqlalchemy import Connection
 
 from clip_platform.api.principals import OPERATORS
 from clip_platform.cli.serving import on_a_server
-from clip_platform.database import audit, operators, tenants, tokens
+from clip_platform.database import audit, erasure, operators, tenants, tokens
 from clip_platform.database.connection import Database, is_tenant_id
+from clip_platform.encryption import receipts
 from clip_platform.errors import InvalidInput, InvalidSetting, NotFound
 
 _FIRST_TOKEN_LIVES = timedelta(days=90)
@@ -65,6 +67,38 @@ def create_operator_token(name: str) -> int:
         tenants.create(connection, OPERATORS, "Operators")
         secret = _token(connection, OPERATORS, name, "operator")
     Console().print("an operator's token (90 days), shown this once:", highlight=False)
+    print(secret)  # noqa: T201  alone on its line, to be piped
+    return 0
+
+
+def close_tenant(tenant_id: str, confirmation: str | None) -> int:
+    """Closes an account; the worker and a sensor erase it within a day.
+
+    Args:
+        confirmation: the account's name; asked for when it is None.
+
+    Raises:
+        NotFound: no such tenant.
+        InvalidInput: the name was not typed as it is. Conflict: it is being closed already.
+    """
+    with open_database() as database:
+        with database.tenant_transaction(tenant_id) as connection:
+            if tenant_id == OPERATORS or not tenants.exists(connection):
+                raise NotFound(f"there is no tenant {tenant_id!r}; `clip-platform tenant list` shows them")
+            name = tenants.own(connection).name
+        if confirmation is None:
+            confirmation = Prompt.ask(f"all of {escape(name)!r} will be erased for ever; type its name to go on")
+        with database.tenant_transaction(tenant_id) as connection:
+            secret, hash_ = receipts.new_secret()
+            asked = erasure.ask(connection, _BY, confirmation, hash_)
+            resource = f"erasure_request:{asked.request_id}"
+            audit.append(connection, tenant_id, _BY, "account.closing", resource, {}, None)
+    Console().print(
+        f"closed; all of it is gone by {asked.deadline_at:%Y-%m-%d %H:%M} UTC. GET /v1/erasure-receipts/"
+        f"{asked.request_id} says how far it is, with this Receipt-Secret, shown once:",
+        highlight=False,
+        soft_wrap=True,
+    )
     print(secret)  # noqa: T201  alone on its line, to be piped
     return 0
 

@@ -18,6 +18,7 @@ VERIFY = "verify"
 EXPIRE = "expire"
 EXPORT_AUDIT = "export_audit"
 COPY = "copy"
+ERASE = "erase"
 
 _PUT = text("""
     select jobs.procrastinate_defer_jobs_v1(array[row(

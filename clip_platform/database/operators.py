@@ -7,6 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+TENANT_ID = "operators"
+"""The tenant that operators act in, and whose audit trail has their deeds; it has no videos."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoSummary:

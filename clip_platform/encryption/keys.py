@@ -61,6 +61,10 @@ class TenantKeys:
             self._on_use(tenant_id, "objects")
         return self._ciphers.setdefault(tenant_id, StreamCipher(handle.primitive(streaming_aead.StreamingAead)))
 
+    def holds(self, tenant_id: str) -> bool:
+        """Whether there is a key of the tenant's; none is made."""
+        return self._wrapped.holds(f"tenants/{tenant_id}")
+
     def erase(self, tenant_id: str) -> None:
         """Makes everything sealed for the tenant unreadable, in every copy. Cannot be undone."""
         self._wrapped.erase(f"tenants/{tenant_id}")
@@ -81,6 +85,9 @@ class _WrappedKeysets:
             if known is None:
                 known = self._known[name] = self._read(name) or self._make(name, template)
             return known
+
+    def holds(self, name: str) -> bool:
+        return self._store.get(name) is not None
 
     def erase(self, name: str) -> None:
         with self._one_at_a_time:

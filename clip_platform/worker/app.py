@@ -23,6 +23,7 @@ from clip_platform.storage.parts.opening import open_part_store
 from clip_platform.worker.audit_export import LockedBucket
 from clip_platform.worker.delivery import Postman
 from clip_platform.worker.destinations import Copier
+from clip_platform.worker.erasure import Eraser
 from clip_platform.worker.passing_on import pass_on
 from clip_platform.worker.relay import SILENCE_S, Relay, run_relay
 from clip_platform.worker.tasks import WorkerServices, build_tasks
@@ -71,6 +72,7 @@ def open_worker(settings: Settings) -> Iterator[WorkerServices]:
             part_store=part_store,
             copier=Copier(database, object_store, keys.columns, endpoints_of(settings.destination_endpoints)),
             postman=Postman(database, keys.columns, outbound(Allowed.parse(settings.outbound_allow))),
+            eraser=Eraser(database, object_store, part_store, keys, (settings.home.absolute() / "logs",)),
             audit_bucket=LockedBucket(audit, settings.audit_retention_days) if audit else None,
         )
     finally:

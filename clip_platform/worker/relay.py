@@ -1,4 +1,5 @@
-"""Turns rows into jobs: events to deliver, uploads to verify or to expire, clips to copy, audit trails to export.
+"""Turns rows into jobs: events to deliver, uploads to verify or to expire, clips to copy, audit trails to export,
+accounts to erase.
 
 It is told of new rows and looks for them anyway, so that a lost notification costs seconds and a lost job nothing.
 """
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from clip_platform.database import destination_copies, jobs, outbox, pending_work
+from clip_platform.database import destination_copies, erasure, jobs, outbox, pending_work
 from clip_platform.database.connection import Database
 from clip_platform.database.listening import Listener
 from clip_platform.errors import ClipPlatformError, TransientError
@@ -83,6 +84,8 @@ class Relay:
             _put(connection, jobs.EXPIRE, video_id, tenant_id=tenant_id, video_id=video_id)
         for tenant_id in destination_copies.tenants_with_due(connection, datetime.now(UTC), _AT_ONCE):
             jobs.put(connection, jobs.QUEUE_OF_COPIES, jobs.COPY, f"{jobs.COPY}/{tenant_id}", {"tenant_id": tenant_id})
+        for request_id in erasure.to_continue(connection, datetime.now(UTC)):
+            _put(connection, jobs.ERASE, request_id, request_id=request_id)
         if self.exports_audit:
             for tenant_id in pending_work.audits_to_export(connection, _AT_ONCE):
                 _put(connection, jobs.EXPORT_AUDIT, tenant_id, tenant_id=tenant_id)

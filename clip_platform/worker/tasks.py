@@ -20,6 +20,7 @@ from clip_platform.worker import audit_export, expiry, verification
 from clip_platform.worker.audit_export import LockedBucket
 from clip_platform.worker.delivery import Postman
 from clip_platform.worker.destinations import Copier
+from clip_platform.worker.erasure import Eraser
 from clip_platform.worker.threads import in_thread
 
 # Then the job is failed and kept for a look; its row is still there, and the relay makes another one of it.
@@ -36,6 +37,7 @@ class WorkerServices:
     part_store: PartStore
     copier: Copier
     postman: Postman
+    eraser: Eraser
     audit_bucket: LockedBucket | None
 
 
@@ -64,10 +66,14 @@ def build_tasks(services: WorkerServices) -> App:
     async def copy(*, tenant_id: str) -> None:
         await _about(tenant_id, None, partial(services.copier.copy_due, tenant_id))
 
+    async def erase(*, request_id: str) -> None:
+        await in_thread(partial(services.eraser.go_on, request_id))
+
     app.task(name=jobs.DELIVER, queue=jobs.QUEUE_OF_DELIVERIES, pass_context=True)(deliver)
     app.task(name=jobs.VERIFY, queue=jobs.QUEUE_OF_WORK, retry=_RETRY)(verify)
     app.task(name=jobs.EXPIRE, queue=jobs.QUEUE_OF_WORK, retry=_RETRY)(expire)
     app.task(name=jobs.COPY, queue=jobs.QUEUE_OF_COPIES, retry=_RETRY)(copy)
+    app.task(name=jobs.ERASE, queue=jobs.QUEUE_OF_WORK, retry=_RETRY)(erase)
     if services.audit_bucket is not None:
         export = _exporter(services.database, services.audit_bucket)
         app.task(name=jobs.EXPORT_AUDIT, queue=jobs.QUEUE_OF_WORK, retry=_RETRY)(export)

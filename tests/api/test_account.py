@@ -68,13 +68,13 @@ def test_only_owners_set_and_close(as_: As):
 def test_closing_has_a_deadline_of_a_day_and_is_asked_for_once(as_: As):
     owner = as_("acme")
 
-    asked = owner.post("/v1/erasure-requests")
+    asked = owner.post("/v1/erasure-requests", json={"confirm": "Acme"})
 
     assert asked.status_code == 202
     when = {name: datetime.fromisoformat(asked.json()[name]) for name in ("requested_at", "deadline_at")}
     assert when["deadline_at"] - when["requested_at"] == timedelta(hours=24)
     assert [one["id"] for one in owner.get("/v1/erasure-requests").json()["items"]] == [asked.json()["id"]]
-    assert owner.post("/v1/erasure-requests").status_code == 409
+    assert owner.post("/v1/erasure-requests", json={"confirm": "Acme"}).status_code == 409
 
 
 def test_a_closing_account_is_read_and_not_written(as_: As):
@@ -83,7 +83,7 @@ def test_a_closing_account_is_read_and_not_written(as_: As):
     leaked = owner.post("/v1/tokens", json=token)
     assert leaked.status_code == 201
 
-    owner.post("/v1/erasure-requests")
+    owner.post("/v1/erasure-requests", json={"confirm": "Acme"})
 
     refused = [
         owner.post("/v1/tokens", json=token),

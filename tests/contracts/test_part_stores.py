@@ -224,6 +224,47 @@ def test_an_aborted_upload_leaves_nothing(stores: Stores, key: str, upload_id: s
         stores.parts.complete(key, upload_id, PARTS)
 
 
+def test_all_uploads_of_one_tenant_are_aborted_and_no_others(
+    stores: Stores, key: str, upload_id: str, send: Callable[..., int]
+):
+    send(1)
+    theirs = f"globex/videos/{new_ulid()}/source/upload"
+    other_id = stores.parts.begin(theirs, "video/mp4", len(WHOLE), 2)
+    [signed] = stores.parts.sign_parts(theirs, other_id, PARTS[:1], 600)
+    put(signed, CUT[0])
+
+    aborted = [stores.parts.abort_all("acme"), stores.parts.abort_all("acme")]
+
+    assert aborted == [1, 0]
+    assert [found.number for found in stores.parts.list_parts(theirs, other_id)] == [1]
+    assert stores.kind == "azure" or is_over(stores, key, upload_id)
+
+
+def is_over(stores: Stores, key: str, upload_id: str) -> bool:
+    try:
+        return stores.parts.list_parts(key, upload_id) == []
+    except UploadExpired:
+        return True
+
+
+def test_versions_that_a_bucket_keeps_are_deleted_with_their_objects(rgw: Rgw, monkeypatch, tmp_path: Path):
+    for name, value in rgw.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket, client = rgw.bucket(), rgw.client()
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    stores = opened("s3", Settings(home=tmp_path, object_store_url=f"s3://{bucket}/pre"))
+    for tenant_id in ("acme", "acme", "globex"):
+        stores.objects.put_bytes(f"{tenant_id}/videos/x", b"secret")
+    stores.objects.delete_prefix("acme")
+
+    deleted = stores.parts.delete_versions("acme")
+
+    left = client.list_object_versions(Bucket=bucket)
+    assert deleted == 3  # two versions and the mark that hid them
+    assert [one["Key"] for one in left["Versions"]] == ["pre/globex/videos/x"]
+    assert "DeleteMarkers" not in left
+
+
 def test_more_parts_than_any_store_takes_are_refused(stores: Stores, key: str):
     with pytest.raises(LimitExceeded, match="10001 parts"):
         stores.parts.begin(key, "video/mp4", 10_001 * PART_BYTES, 10_001)

@@ -47,6 +47,8 @@ insert into clip_scores (tenant_id, video_id, clip_id, model_version, value, low
 insert into score_versions (tenant_id, model_version) values ({t}, '1');
 insert into video_arms (tenant_id, video_id, arm, exploration_share) values ({t}, {v}, 'explore', 0.1);
 insert into erasure_requests (request_id, tenant_id, requested_by, deadline_at) values ('ers_' || {t}, {t}, '', now());
+insert into erasure_steps (request_id, tenant_id, step) values ('ers_' || {t}, {t}, 'halt');
+insert into erasure_ids (request_id, tenant_id, id) values ('ers_' || {t}, {t}, {v});
 """
 
 

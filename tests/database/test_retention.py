@@ -142,5 +142,5 @@ def test_with_the_row_goes_all_that_belongs_to_the_video_and_its_bytes_are_freed
     assert left == {
         "tenants", "members", "api_tokens", "idempotency_keys", "events", "webhook_endpoints", "webhook_deliveries",
         "webhook_attempts", "destinations", "usage_entries", "audit_events", "audit_exports", "erasure_requests",
-        "score_versions",
+        "erasure_steps", "erasure_ids", "score_versions",
     }  # fmt: skip

@@ -65,7 +65,7 @@ def command_line(tmp_path: Path) -> CommandLine:
 @pytest.fixture
 def videos_resource(empty_database: MigratedServer, tmp_path: Path) -> VideosResource:
     return VideosResource(
-        database=_door(empty_database, roles.PIPELINE),
+        database=door_resource(empty_database, roles.PIPELINE),
         object_store=ObjectStoreResource(
             url=(tmp_path / "objects").as_uri(),
             master_key=(tmp_path / "master.json").as_uri(),
@@ -85,17 +85,17 @@ def no_models() -> ModelsResource:
 def learning_resource(videos_resource: VideosResource, empty_database: MigratedServer) -> LearningResource:
     return LearningResource(
         videos=videos_resource,
-        learner=_door(empty_database, roles.LEARNER),
-        rescorer=_door(empty_database, roles.RESCORER),
+        learner=door_resource(empty_database, roles.LEARNER),
+        rescorer=door_resource(empty_database, roles.RESCORER),
     )
 
 
 @pytest.fixture
 def backlog_resource(empty_database: MigratedServer) -> BacklogResource:
-    return BacklogResource(database=_door(empty_database, roles.SENSORS), slots=2)
+    return BacklogResource(database=door_resource(empty_database, roles.SENSORS), slots=2)
 
 
-def _door(migrated: MigratedServer, role: str) -> DatabaseResource:
+def door_resource(migrated: MigratedServer, role: str) -> DatabaseResource:
     server = migrated.server
     return DatabaseResource(
         host=server.host,

@@ -119,6 +119,21 @@ class AzurePartStore:
             blob.upload_blob(b"", overwrite=True)
             blob.delete_blob()
 
+    def abort_all(self, tenant_id: str) -> int:
+        folder = f"{self._prefix}/{tenant_id}/".lstrip("/")
+        with _translated(tenant_id):
+            joined = {blob.name for blob in self._container.list_blobs(name_starts_with=folder)}
+            every = self._container.list_blobs(name_starts_with=folder, include=["uncommittedblobs"])
+            begun = [blob.name for blob in every if blob.name not in joined]
+            for name in begun:
+                blob = self._container.get_blob_client(name)
+                blob.upload_blob(b"", overwrite=True)
+                blob.delete_blob()
+        return len(begun)
+
+    def delete_versions(self, tenant_id: str) -> int:  # noqa: ARG002
+        return 0
+
     def sign_download(self, key: str, file_name: str, content_type: str, expires_in_s: int) -> str:
         expires_at = datetime.now(UTC) + timedelta(seconds=expires_in_s)
         signature = self._sas(

@@ -173,6 +173,17 @@ class LocalPartStore:
         with _translated(key):
             shutil.rmtree(self._folder_of(upload_id), ignore_errors=True)
 
+    def abort_all(self, tenant_id: str) -> int:
+        with _translated(tenant_id):
+            begun = [path.parent.name for path in (self._folder / _FOLDER).glob("*/upload.json")]
+        found = [upload_id for upload_id in begun if self._tenant_of(upload_id) == tenant_id]
+        for upload_id in found:
+            self.abort(f"{tenant_id}/upload", upload_id)
+        return len(found)
+
+    def delete_versions(self, tenant_id: str) -> int:  # noqa: ARG002
+        return 0
+
     def sign_download(self, key: str, file_name: str, content_type: str, expires_in_s: int) -> str:
         expires = str(int(self._now()) + expires_in_s)
         return self._signed(
@@ -199,6 +210,12 @@ class LocalPartStore:
     def _signature(self, method: str, path: str, told: Mapping[str, str]) -> str:
         content = json.dumps([method, path, sorted(told.items())]).encode()
         return hmac.new(self._secret, content, hashlib.sha256).hexdigest()
+
+    def _tenant_of(self, upload_id: str) -> str | None:
+        try:
+            return self._upload(upload_id).key.split("/")[0]
+        except UploadExpired:
+            return None
 
     def _upload(self, upload_id: str) -> _Upload:
         try:

@@ -92,6 +92,15 @@ class PartStore(Protocol):
         """Forget the upload and its parts. Doing it twice is doing it once; a completed object stays."""
         ...
 
+    def abort_all(self, tenant_id: str) -> int:
+        """Forget every upload of the tenant's that was begun, also those nobody remembers; how many."""
+        ...
+
+    def delete_versions(self, tenant_id: str) -> int:
+        """Delete every object of the tenant's with all its versions, where a bucket keeps them: there deleting through
+        the object store only hides. How many; 0 for a store that keeps none, or whose versions go by its own policy."""
+        ...
+
     def sign_download(self, key: str, file_name: str, content_type: str, expires_in_s: int) -> str:
         """An address that answers GET, ranges too, with a Content-Disposition that saves under `file_name`."""
         ...

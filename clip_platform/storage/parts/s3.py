@@ -6,7 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -123,6 +123,30 @@ class S3PartStore:
         except UploadExpired:
             return
 
+    def abort_all(self, tenant_id: str) -> int:
+        place = {"Bucket": self._bucket, "Prefix": self._folder_of(tenant_id)}
+        with _translated(tenant_id):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(**place)
+            begun = [(one["Key"], one["UploadId"]) for page in pages for one in page.get("Uploads", ())]
+        for key, upload_id in begun:
+            with suppress(UploadExpired), _translated(key):
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+        return len(begun)
+
+    def delete_versions(self, tenant_id: str) -> int:
+        place = {"Bucket": self._bucket, "Prefix": self._folder_of(tenant_id)}
+        deleted = 0
+        with _translated(tenant_id):
+            for page in self._client.get_paginator("list_object_versions").paginate(**place):
+                found = [
+                    {"Key": one["Key"], "VersionId": one["VersionId"]}
+                    for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                ]
+                if found:
+                    _expect_deleted(self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found}))
+                deleted += len(found)
+        return deleted
+
     def sign_download(self, key: str, file_name: str, content_type: str, expires_in_s: int) -> str:
         url: str = self._client.generate_presigned_url(
             "get_object",
@@ -134,6 +158,9 @@ class S3PartStore:
             ExpiresIn=expires_in_s,
         )
         return url
+
+    def _folder_of(self, tenant_id: str) -> str:
+        return f"{self._prefix}/{tenant_id}/".lstrip("/")
 
     def _object(self, key: str) -> Mapping[str, str]:
         return {"Bucket": self._bucket, "Key": f"{self._prefix}/{checked_key(key)}".lstrip("/")}
@@ -164,6 +191,20 @@ class S3PartStore:
                     return False
                 raise
         return True
+
+
+def _expect_deleted(answer: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        StorageUnavailable: some are still there.
+    """
+    if answer.get("Errors"):
+        first = answer["Errors"][0]
+        raise StorageUnavailable(
+            f"S3 does not delete {len(answer['Errors'])} objects, the first for {first.get('Code')}; a lock or a "
+            "missing right to delete versions (s3:DeleteObjectVersion) keeps them",
+            detail=str(first),
+        )
 
 
 def encryption_of(key: str, kms_key: str | None) -> Mapping[str, str]:
