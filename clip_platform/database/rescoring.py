@@ -43,6 +43,8 @@ class Flip:
     changed: int
 
 
+_MADE_WITH = "made with"
+"""Stands among the versions that were begun for the scores that clips were made with."""
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended('rescoring', 0))")
 _NO_TIMEOUT = text("set local statement_timeout = 0")
 _BEGIN = text("insert into rescorings (model_version) values (:version) on conflict (model_version) do nothing")
@@ -50,6 +52,10 @@ _RESUME = text("update rescorings set sequence = default where model_version = :
 _NEWEST = text("select model_version from rescorings order by sequence desc limit 1")
 _SHOWN = text("select tenant_id, model_version from score_versions")
 _DAYS_DONE = text("select day from rescored_days where model_version = :version")
+_DAYS_WHOLE = text("""
+    select d.day from rescored_days d where d.model_version = :version and d.clips >= (
+        select count(*) from clips c where c.created_at >= cast(d.day as timestamp) at time zone 'UTC'
+            and c.created_at < cast(d.day + 1 as timestamp) at time zone 'UTC')""")
 _DAYS_MADE = text("select distinct (created_at at time zone 'UTC')::date from clips")
 _ARRIVING = text("""
     create temporary table arriving (tenant_id text, video_id text, clip_id text, value double precision,
@@ -110,9 +116,14 @@ def resume(db: Database, model_version: str) -> None:
     """An earlier version serves again, so it is the one to be shown: what it lacks is written as of a new one."""
     with db.across_tenants() as connection:
         connection.execute(_ONE_AT_A_TIME)
-        connection.execute(_BEGIN, {"version": model_version})
-        if connection.execute(_NEWEST).scalar_one() != model_version:
-            connection.execute(_RESUME, {"version": model_version})
+        _resume(connection, model_version)
+
+
+def current(db: Database) -> str | None:
+    """The version that is to be shown; None: the scores that clips were made with."""
+    with db.across_tenants() as connection:
+        newest: str | None = connection.execute(_NEWEST).scalar_one_or_none()
+    return None if newest == _MADE_WITH else newest
 
 
 def write_day(db: Database, model_version: str, day: date, csv: Iterable[bytes]) -> WrittenDay:
@@ -143,9 +154,10 @@ def write_day(db: Database, model_version: str, day: date, csv: Iterable[bytes])
         ) from error
 
 
-def days_done(db: Database, model_version: str) -> set[date]:
+def days_whole(db: Database, model_version: str) -> set[date]:
+    """Days done on which no clip is without a score of the version: none came in later, all had features."""
     with db.across_tenants() as connection:
-        return set(connection.execute(_DAYS_DONE, {"version": model_version}).scalars())
+        return set(connection.execute(_DAYS_WHOLE, {"version": model_version}).scalars())
 
 
 def days_made(db: Database) -> list[date]:
@@ -198,6 +210,7 @@ def roll_back(db: Database, model_version: str | None) -> list[Flip]:
         connection.execute(_NO_TIMEOUT)
         connection.execute(_ONE_AT_A_TIME)
         if model_version is None:
+            _resume(connection, _MADE_WITH)
             back = {row.tenant_id: row.previous_version for row in connection.execute(_BACK_TO_MADE_WITH)}
             flips = [Flip(tenant_id, version, 0, 0) for tenant_id, version in sorted(back.items())]
             for flip_ in flips:
@@ -227,12 +240,20 @@ def _copy(connection: Connection, csv: Iterable[bytes]) -> None:
             copy.write(piece)
 
 
+def _resume(connection: Connection, model_version: str) -> None:
+    connection.execute(_BEGIN, {"version": model_version})
+    if connection.execute(_NEWEST).scalar_one() != model_version:
+        connection.execute(_RESUME, {"version": model_version})
+
+
 def _expect_current(connection: Connection, model_version: str) -> None:
     """The version begun last, or one that is shown: after a rollback the archive goes on with the older one."""
     newest = connection.execute(_NEWEST).scalar_one_or_none()
     if newest == model_version:
         return
     if model_version not in {row.model_version for row in connection.execute(_SHOWN)}:
+        if newest == _MADE_WITH:
+            raise Superseded(f"the heuristic serves again, not {model_version}; promote it to score with it")
         raise Superseded(f"version {newest} was begun after {model_version}; score with that one")
 
 

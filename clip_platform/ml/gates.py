@@ -24,6 +24,7 @@ from clip_platform.ml.baseline import heuristic_values
 from clip_platform.ml.calibration import weighted_slope
 from clip_platform.ml.concordance import pair_sums, ratio_z
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
+from clip_platform.ml.influence import not_one_tenants
 from clip_platform.ml.labels import Labels, engagement_labels
 from clip_platform.ml.model import LEAST_CLIPS, EngagementModel
 from clip_platform.ml.split import MATURITY_DAYS, matured
@@ -222,12 +223,18 @@ class Fresh:
     champion: np.ndarray
 
     def gains(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(videos,) weight of pairs put right by the challenger less by the champion, and of all pairs."""
+        """(videos,) weight of pairs put right by the challenger less by the champion, and of all pairs.
+
+        Both are 0 of videos that do not count, lest a verdict is one tenant's (`influence`).
+        """
         video, truth, weight = self.examples.video[rows], self.labels.value[rows], self.labels.weight[rows]
         new = pair_sums(self.challenger[rows], truth, video, weight, by_gap=True)
         old = pair_sums(self.champion[rows], truth, video, weight, by_gap=True)
         several = new.all > 0
-        return (new.right - old.right)[several], new.all[several]
+        gain, pairs = (new.right - old.right)[several], new.all[several]
+        tenant = self.examples.tenant[rows][np.unique(video, return_index=True)[1]][several]
+        counts = not_one_tenants(gain, tenant)
+        return gain * counts, pairs * counts
 
 
 def _fresh(trial: Trial) -> Fresh:
@@ -333,8 +340,10 @@ def tenants(fresh: Fresh) -> GateResult:
 
 
 def _after(trial: Trial, day: date) -> np.ndarray:
-    made = trial.examples.made_on
-    return (made > np.datetime64(day, "D")) & matured(made, np.datetime64(trial.today, "D"), MATURITY_DAYS)
+    """Mature clips of videos that had none by that day: a video of which an old one was learned from is not new."""
+    made, video = trial.examples.made_on, trial.examples.video
+    later = made > np.datetime64(day, "D")
+    return later & ~np.isin(video, video[~later]) & matured(made, np.datetime64(trial.today, "D"), MATURITY_DAYS)
 
 
 def _videos_of(examples: Examples, rows: np.ndarray) -> int:

@@ -38,6 +38,7 @@ SHA256, FEATURE_DIGEST, DATA_DIGEST = "sha256", "feature_digest", "data_digest"
 _PROMOTED, _VERDICT = "promoted", "verdict"
 _EVENT = "event."
 _SERVED = "champion.json"
+_KEPT_LOADED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,8 @@ class ModelRegistry:
             _expect_passed(number, judged)
         self._load(found)
         line = _line(_events(registered))
+        if line[-1:] == [number]:  # a promotion of it was cut off
+            line = line[:-1]
         replaced = line[-1] if line else None
         gates = {} if judged is None else {gate["name"]: gate["outcome"] for gate in judged["gates"]}
         event = Promotion(_now(), "promote", number, replaced, by, reason, forced=force, gates=gates)
@@ -212,7 +215,8 @@ class ModelRegistry:
         return event
 
     def roll_back(self, *, reason: str, by: str) -> Promotion:
-        """Goes back to what served before the champion; from the first one to the heuristic.
+        """Goes back to what served before the champion; from the first one to the heuristic. One that was cut off is
+        carried out, and no other begun.
 
         Raises:
             Conflict: nothing is there to roll back from.
@@ -222,7 +226,12 @@ class ModelRegistry:
         _expect_reason(reason)
         with self._server.asked() as client:
             registered = _registered(client)
-            line = _line(_events(registered))
+            events = _events(registered)
+            if registered is not None and _is_cut_off(registered, events):
+                cut_off, line = events[-1], _line(events)
+                self._set_aliases(client, cut_off, previous=line[-2] if len(line) > 1 else None)
+                return cut_off
+            line = _line(events)
             if not line:
                 raise Conflict("no version was promoted, the heuristic serves; there is nothing to roll back from")
             restored = line[-2] if len(line) > 1 else None
@@ -302,16 +311,21 @@ class ModelRegistry:
             if event.version is not None:
                 mark = f"{event.at:%Y-%m-%d %H:%M:%S} UTC by {event.by}: {event.reason}"
                 client.set_model_version_tag(NAME, event.version, _PROMOTED, mark)
-            aliases = client.get_registered_model(NAME).aliases
-            for alias, version in ((PREVIOUS, previous), (CHAMPION, event.version)):
-                if version is not None:
-                    client.set_registered_model_alias(NAME, alias, version)
-                elif alias in aliases:
-                    client.delete_registered_model_alias(NAME, alias)
-            if event.action == "rollback" and event.replaced is not None:
-                tags = client.get_model_version(NAME, event.replaced).tags
-                for name in {_PROMOTED, _VERDICT} & set(tags):  # it has to be judged and promoted anew
-                    client.delete_model_version_tag(NAME, event.replaced, name)
+            self._set_aliases(client, event, previous)
+
+    def _set_aliases(self, client: Any, event: Promotion, previous: str | None) -> None:
+        aliases = client.get_registered_model(NAME).aliases
+        for alias, version in ((PREVIOUS, previous), (CHAMPION, event.version)):
+            if version is not None:
+                client.set_registered_model_alias(NAME, alias, version)
+            elif alias in aliases:
+                client.delete_registered_model_alias(NAME, alias)
+        if event.version is not None and aliases.get(CHALLENGER) == event.version:  # nobody is tried beside itself
+            client.delete_registered_model_alias(NAME, CHALLENGER)
+        if event.action == "rollback" and event.replaced is not None:
+            tags = client.get_model_version(NAME, event.replaced).tags
+            for name in {_PROMOTED, _VERDICT} & set(tags):  # it has to be judged and promoted anew
+                client.delete_model_version_tag(NAME, event.replaced, name)
 
     def _load(self, found: ModelVersion) -> EngagementModel:
         version, digest = str(found.version), found.tags.get(SHA256)
@@ -326,7 +340,8 @@ class ModelRegistry:
         except CorruptArtifact:  # not there, or damaged
             self._fetch(_run_of(found), version, digest)
             model = self._cached(version, digest)
-        self._loaded = {(version, digest): model}
+        kept = list(self._loaded.items())[1 - _KEPT_LOADED :]  # a champion and a challenger take turns
+        self._loaded = dict([*kept, ((version, digest), model)])
         return model
 
     def _cached(self, version: str, digest: str) -> EngagementModel:
@@ -452,6 +467,13 @@ def _event(text: str) -> Promotion:
         raise CorruptArtifact(
             f"a record of the registry is not ours: {text[:80]!r}; remove its tag {_EVENT}* from model {NAME} in MLflow"
         ) from error
+
+
+def _is_cut_off(registered: RegisteredModel, events: Sequence[Promotion]) -> bool:
+    """Whether the last change was a rollback that is recorded while what it was to replace is still champion."""
+    if not events or events[-1].action != "rollback":
+        return False
+    return _version_at(registered, CHAMPION) == events[-1].replaced
 
 
 def _line(events: Sequence[Promotion]) -> list[str]:

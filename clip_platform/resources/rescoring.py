@@ -58,7 +58,7 @@ def rescore(
     door = learning.scores()
     _expect_serving(serving, model.version)
     rescoring.resume(door, model.version)  # it may have served before, and been rolled back
-    done = {day for day in rescoring.days_done(door, model.version) if day < today - timedelta(days=RESETTLED_DAYS)}
+    done = {day for day in rescoring.days_whole(door, model.version) if day < today - timedelta(days=RESETTLED_DAYS)}
     clips = unknown = written = 0
     for number, day in enumerate(days, 1):
         if day not in done:
@@ -71,6 +71,7 @@ def rescore(
         on_day(number)
     missing: str | None = None
     flips: tuple[Flip, ...] = ()
+    _expect_serving(serving, model.version)
     try:
         flips = tuple(rescoring.flip(door, model.version, today))
     except Conflict as error:
@@ -98,6 +99,19 @@ def day_ranges(days: Sequence[date], most: int = BACKFILL_DAYS) -> list[tuple[da
             ranges.append((first, last))
             last = first - timedelta(days=1)
     return ranges
+
+
+def ranges_left(learning: LearningResource, until: date) -> list[tuple[date, date]]:
+    """Of days up to `until` on which clips have no score of the version that is to be shown: a run was lost, or their
+    features came late."""
+    from clip_platform.database import rescoring
+
+    door = learning.scores()
+    version = rescoring.current(door)
+    if version is None:
+        return []
+    whole = rescoring.days_whole(door, version)
+    return day_ranges([day for day in rescoring.days_made(door) if day <= until and day not in whole])
 
 
 def ranges_to_score(learning: LearningResource) -> list[tuple[date, date]]:

@@ -11,7 +11,7 @@ from clip_platform.jobs import judge_models, learn_daily, rescore_archive, train
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.learning_days import REACH_DAYS
 from clip_platform.resources.models import ModelsResource
-from clip_platform.resources.rescoring import ranges_to_score
+from clip_platform.resources.rescoring import RESETTLED_DAYS, ranges_left, ranges_to_score
 from clip_platform.resources.training import show_again
 
 LOW_PRIORITY = "-10"
@@ -41,12 +41,14 @@ def nightly_learning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
     cron_schedule="20 2 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Clips of the last days by the model that serves, in case one was missed.",
+    description="Clips of the last days by the model that serves, and of earlier ones where some have no score of it.",
 )
-def nightly_rescoring(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+def nightly_rescoring(context: dg.ScheduleEvaluationContext, learning: LearningResource) -> Iterator[dg.RunRequest]:
     today = context.scheduled_execution_time.date()
-    tags = range_tags(today - timedelta(days=2), today)
-    yield dg.RunRequest(run_key=f"{today}", tags={**tags, "dagster/priority": LOW_PRIORITY})
+    last = today - timedelta(days=RESETTLED_DAYS)
+    for first, end in ((last, today), *ranges_left(learning, last - timedelta(days=1))):
+        tags = {**range_tags(first, end), "dagster/priority": LOW_PRIORITY}
+        yield dg.RunRequest(run_key=f"{today}/{first}", tags=tags)
 
 
 weekly_training = dg.ScheduleDefinition(
@@ -100,10 +102,11 @@ def changed_champion(
     change = f"{version or 'heuristic'} since {history[0].at.isoformat()}"
     if change == context.cursor:
         return dg.SkipReason(f"model {change}")
-    if history[0].action == "rollback" and show_again(learning, version):
-        return dg.SensorResult(cursor=change, run_requests=[])
+    if history[0].action == "rollback":
+        show_again(learning, version)
+    ranges = [] if version is None else ranges_to_score(learning)  # after a rollback: of clips made meanwhile
     requests = [
         dg.RunRequest(run_key=f"{change}/{first}", tags={**range_tags(first, last), "dagster/priority": LOW_PRIORITY})
-        for first, last in ranges_to_score(learning)
+        for first, last in ranges
     ]
     return dg.SensorResult(cursor=change, run_requests=requests)

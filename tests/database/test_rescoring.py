@@ -92,7 +92,7 @@ def test_a_day_written_twice_is_written_once(rescorer_door: Database, archive: K
     rescoring.begin(rescorer_door, "7")
     for _ in range(2):
         assert _write(rescorer_door, archive, "7", MONDAY, 70) == rescoring.WrittenDay(8, 0)
-    assert rescoring.days_done(rescorer_door, "7") == {MONDAY}
+    assert rescoring.days_whole(rescorer_door, "7") == {MONDAY}
     assert rescoring.days_made(rescorer_door) == [MONDAY, TUESDAY]
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_dies_in_the_middle_of_a_day_leaves_nothing_of_it(rescorer_do
     rescoring.begin(rescorer_door, "7")
     with pytest.raises(Killed):
         rescoring.write_day(rescorer_door, "7", MONDAY, dying())
-    assert rescoring.days_done(rescorer_door, "7") == set()
+    assert rescoring.days_whole(rescorer_door, "7") == set()
     assert _write(rescorer_door, archive, "7", MONDAY, 71) == rescoring.WrittenDay(8, 0)
 
 
@@ -124,7 +124,7 @@ def test_a_session_that_the_server_ends_leaves_nothing(
     rescoring.begin(rescorer_door, "7")
     with pytest.raises(StorageUnavailable):
         rescoring.write_day(rescorer_door, "7", MONDAY, ended())
-    assert rescoring.days_done(rescorer_door, "7") == set()
+    assert rescoring.days_whole(rescorer_door, "7") == set()
 
 
 def test_a_version_begun_later_makes_an_unfinished_one_history(
@@ -159,6 +159,36 @@ def test_rolling_back_shows_exactly_what_was_shown(
     back = rescoring.roll_back(rescorer_door, None)
     assert {flip.previous_version for flip in back} == {"7"}
     assert _seen(empty_database) == {"acme": {50}, "globex": {50}}
+
+
+def test_after_a_rollback_to_the_heuristic_what_was_being_written_is_not_shown(
+    rescorer_door: Database, archive: Keys, empty_database: MigratedServer
+) -> None:
+    _write_all(rescorer_door, archive, "7", 70)
+    assert rescoring.current(rescorer_door) == "7"
+    rescoring.roll_back(rescorer_door, None)
+    assert rescoring.current(rescorer_door) is None
+    with pytest.raises(Superseded, match="the heuristic serves again, not 7"):
+        rescoring.flip(rescorer_door, "7", TODAY)
+    assert _seen(empty_database) == {"acme": {50}, "globex": {50}}
+
+    rescoring.resume(rescorer_door, "7")
+    assert len(rescoring.flip(rescorer_door, "7", TODAY)) == 2
+
+
+def test_a_day_is_whole_when_each_of_its_clips_has_a_score(
+    rescorer_door: Database, archive: Keys, empty_database: MigratedServer
+) -> None:
+    rescoring.begin(rescorer_door, "7")
+    rescoring.write_day(rescorer_door, "7", MONDAY, [])  # before its features were there
+    _write(rescorer_door, archive, "7", TUESDAY, 70)
+    assert rescoring.days_whole(rescorer_door, "7") == {TUESDAY}
+    make_clips(empty_database, "initech", TUESDAY)
+    assert rescoring.days_whole(rescorer_door, "7") == set()
+    with empty_database.superuser() as connection:
+        connection.execute("delete from videos where tenant_id = 'initech'")
+    _write(rescorer_door, archive, "7", MONDAY, 70)
+    assert rescoring.days_whole(rescorer_door, "7") == {MONDAY, TUESDAY}
 
 
 def test_there_is_no_way_back_to_scores_that_are_gone(rescorer_door: Database, archive: Keys) -> None:
@@ -209,7 +239,7 @@ def test_a_score_that_is_none_is_refused_with_its_day(rescorer_door: Database, a
     line = row.format(v=archive["acme", MONDAY][0][0]).encode() + b"\n"
     with pytest.raises(InvalidInput, match="scores of 2026-03-02 by 7 are refused"):
         rescoring.write_day(rescorer_door, "7", MONDAY, [line])
-    assert rescoring.days_done(rescorer_door, "7") == set()
+    assert rescoring.days_whole(rescorer_door, "7") == set()
 
 
 @pytest.mark.parametrize(

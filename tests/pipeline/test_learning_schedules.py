@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from clip_platform.assets.training import GATES, day_of, gate_checks
 from clip_platform.assets.watching import CHECKS
+from clip_platform.database import rescoring
 from clip_platform.definitions import build_definitions
 from clip_platform.errors import InvalidInput
 from clip_platform.ml import monitoring
 from clip_platform.ml.gates import GateResult, Verdict
 from clip_platform.partitions import days
+from clip_platform.resources.learning import LearningResource
 from clip_platform.sensors.learning import nightly_learning, nightly_rescoring, stale_model
+from tests.conftest import MigratedServer
+from tests.database.archive import make_clips, scores_csv
 
 NIGHT = datetime(2026, 3, 2, 0, 20, tzinfo=UTC)
 
 
 def _requested(schedule: dg.ScheduleDefinition, at: datetime) -> dg.RunRequest:
-    (request,) = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at)).run_requests or []
+    (request,) = _all_requested(schedule, at)
     return request
+
+
+def _all_requested(schedule: dg.ScheduleDefinition, at: datetime, **resources: Any) -> list[dg.RunRequest]:
+    with dg.build_schedule_context(scheduled_execution_time=at, resources=resources) as context:
+        return list(schedule.evaluate_tick(context).run_requests or [])
 
 
 def _range(request: dg.RunRequest) -> tuple[str, str]:
@@ -34,11 +44,24 @@ def test_at_night_yesterday_and_all_that_its_reports_change_is_made() -> None:
     assert set(_range(request)) <= set(days.get_partition_keys(current_time=NIGHT))
 
 
-def test_at_night_the_last_days_are_scored_again_at_low_priority() -> None:
-    request = _requested(nightly_rescoring, NIGHT.replace(hour=2))
-    assert _range(request) == ("2026-02-28", "2026-03-02")
-    assert request.tags["dagster/priority"] == "-10"
-    assert set(_range(request)) <= set(days.get_partition_keys(current_time=NIGHT))
+def test_at_night_the_last_days_are_scored_again_and_those_that_were_missed(
+    learning_resource: LearningResource, empty_database: MigratedServer
+) -> None:
+    missed, scored = date(2026, 1, 7), date(2026, 1, 8)
+    keys = {day: make_clips(empty_database, "acme", day) for day in (missed, scored)}
+    door = learning_resource.scores()
+    rescoring.begin(door, "7")
+    rescoring.write_day(door, "7", scored, scores_csv("acme", keys[scored], 70))
+
+    requests = _all_requested(nightly_rescoring, NIGHT.replace(hour=2), learning=learning_resource)
+
+    assert [_range(request) for request in requests] == [("2026-02-28", "2026-03-02"), ("2026-01-07", "2026-01-07")]
+    assert {request.tags["dagster/priority"] for request in requests} == {"-10"}
+    assert len({request.run_key for request in requests}) == 2
+    assert set(_range(requests[0])) <= set(days.get_partition_keys(current_time=NIGHT))
+
+    rescoring.roll_back(door, None)
+    assert len(_all_requested(nightly_rescoring, NIGHT, learning=learning_resource)) == 1
 
 
 @pytest.mark.parametrize("asks", [True, False])

@@ -12,6 +12,7 @@ from clip_platform.assets.training import GATES
 from clip_platform.ml import gates
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
 from clip_platform.ml.gates import Trial, arm_of, judge, shadow_verdict
+from clip_platform.ml.influence import not_one_tenants
 from clip_platform.ml.model import EngagementModel
 from clip_platform.ml.simulate import Outcomes, examples_of, make_clips, show
 from tests.unit.ml.conftest import Learned
@@ -97,6 +98,15 @@ def test_what_is_not_mature_or_not_new_is_not_judged_by(trial: Trial) -> None:
     assert judge(replace(trial, learned_until=TODAY)).results[-1].name == "data"
 
 
+def test_a_new_clip_of_a_video_that_was_learned_from_is_not_new(trial: Trial) -> None:
+    examples = trial.examples
+    video = gates._fresh(trial).examples.video[0]
+    made_on = examples.made_on.copy()
+    made_on[np.flatnonzero(examples.video == video)[0]] = np.datetime64(LEARNED_UNTIL, "D")
+    fresh = gates._fresh(replace(trial, examples=replace(examples, made_on=made_on)))
+    assert video not in fresh.examples.video
+
+
 def test_a_model_that_rewards_a_flaw_is_stopped(trial: Trial) -> None:
     class Flawed(EngagementModel):
         def raw(self, features, tenant, heuristic=None):
@@ -180,3 +190,60 @@ def test_arms_are_stable_and_shared_out() -> None:
 def test_where_nobody_watched_there_is_nothing_to_judge(trial: Trial) -> None:
     nobody: Examples = replace(trial.examples, counts=trial.examples.counts * 0, trials=trial.examples.trials * 0)
     assert judge(replace(trial, examples=nobody)).outcome == "waiting"
+
+
+class Whimsical(EngagementModel):
+    """No better than the other: what it adds is chance."""
+
+    def raw(self, features, tenant, heuristic=None):
+        return super().raw(features, tenant, heuristic) + _whim(features)
+
+
+def _whim(features):
+    return 0.3 * np.sin(1e4 * np.nan_to_num(features).sum(axis=1))
+
+
+def _reported(examples: Examples, tenant: str, liked: np.ndarray) -> Examples:
+    """Each of the tenant's clips seen 10^9 times, to the end if liked and else not."""
+    ours = examples.tenant == tenant
+    good = ours & (liked > np.median(liked[ours]))
+    counts, trials = examples.counts.copy(), examples.trials.copy()
+    trials[ours], counts[ours], counts[good] = 1e9, 1e3, 1e9
+    return replace(examples, counts=counts, trials=trials)
+
+
+def _by_size(examples: Examples) -> np.ndarray:
+    names, clips = np.unique(examples.tenant, return_counts=True)
+    return names[np.argsort(-clips)]
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_one_tenant_can_neither_promote_nor_refuse(
+    long_trial: Trial, learned: Learned, place: int, monkeypatch
+) -> None:
+    examples, model = long_trial.examples, learned.model
+    tenant = _by_size(examples)[place]
+    whimsical = Whimsical(**{name: getattr(model, name) for name in EngagementModel.__slots__})
+    pushed = replace(
+        long_trial, challenger=whimsical, champion=model,
+        examples=_reported(examples, tenant, _whim(examples.features)),
+    )  # fmt: skip
+    against = -model.raw(examples.features, examples.tenant, examples.heuristic)
+    pulled = replace(long_trial, examples=_reported(examples, tenant, against))
+
+    assert not gates.shadow(pushed, gates._fresh(pushed)).passed
+    assert gates.shadow(pulled, gates._fresh(pulled)).passed
+    assert gates.offline(pulled, gates._fresh(pulled)).passed
+
+    monkeypatch.setattr(gates, "not_one_tenants", lambda gain, _tenant: np.ones(len(gain), bool))
+    assert gates.shadow(pushed, gates._fresh(pushed)).passed
+    assert gates.shadow(pulled, gates._fresh(pulled)).outcome == "failed"
+
+
+def test_of_few_tenants_or_one_that_is_most_of_all_each_counts() -> None:
+    gain = np.array([5.0, 1.0, -1.0, -5.0, 0.5, 0.5])
+    assert not_one_tenants(gain, np.array(list("abcdee"))).tolist() == [False, True, True, False, True, True]
+    assert not_one_tenants(gain, np.array(list("abcddd"))).all()
+    mostly = np.array(list("aaaaaaabcde"))
+    kept = not_one_tenants(np.r_[np.full(7, 9.0), 1.0, 2.0, -1.0, -2.0], mostly)
+    assert kept.tolist() == [True] * 8 + [False, True, False]

@@ -195,6 +195,63 @@ def test_rolling_back_restores_scores_exactly(registry, numbers, learned):
     assert all(np.array_equal(getattr(after, name), getattr(before, name)) for name in ("value", "low", "high"))
 
 
+def cut_before_the_champion(patch):
+    """MLflow goes away just before the champion's alias is moved."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    moving = MlflowClient.set_registered_model_alias
+
+    def moved(self, name, alias, version):
+        if alias == "champion":
+            raise MlflowException("connection reset")
+        moving(self, name, alias, version)
+
+    patch.setattr(MlflowClient, "set_registered_model_alias", moved)
+
+
+def test_a_rollback_that_was_cut_off_is_finished_by_the_same_command(registry, numbers, monkeypatch):
+    first, second, third = numbers
+    promoted(registry, first, second, third)
+    with monkeypatch.context() as patch:
+        cut_before_the_champion(patch)
+        with pytest.raises(StorageUnavailable):
+            registry.roll_back(reason="worse", by="ann")
+    assert registry.load_champion().version == third
+
+    event = registry.roll_back(reason="worse", by="ann")
+
+    assert (event.version, event.replaced) == (second, third)
+    assert registry.load_champion().version == second
+    assert registry.aliases()["previous"] == first
+    assert [one.action for one in registry.history()] == ["rollback"] + ["promote"] * 3
+    with pytest.raises(Conflict, match="no gate has judged it"):
+        registry.promote(third, reason="again", by="ann")
+
+
+def test_a_promotion_that_was_cut_off_is_finished_by_the_same_command(registry, numbers, monkeypatch):
+    first, second, _ = numbers
+    promoted(registry, first)
+    with monkeypatch.context() as patch:
+        cut_before_the_champion(patch)
+        with pytest.raises(StorageUnavailable):
+            promoted(registry, second)
+
+    promoted(registry, second)
+
+    assert registry.aliases() == {"champion": second, "previous": first}
+    assert registry.history()[0].replaced == first
+    assert registry.roll_back(reason="worse", by="ann").version == first
+
+
+def test_a_challenger_that_is_promoted_by_hand_is_no_challenger_any_more(registry, numbers):
+    registry.set_challenger(numbers[1])
+    registry.promote(numbers[0], reason="a try", by="ann", force=True)
+    assert registry.aliases()["challenger"] == numbers[1]
+    registry.promote(numbers[1], reason="I like it", by="ann", force=True)
+    assert registry.aliases() == {"champion": numbers[1], "previous": numbers[0]}
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     """Without MLflow's pauses between tries."""
