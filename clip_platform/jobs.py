@@ -34,7 +34,7 @@ process_video = dg.define_asset_job(
 rerender_clips = dg.define_asset_job(
     name="rerender_clips",
     selection=dg.AssetSelection.assets(rendering.rendering, delivery.delivery),
-    tags=_BY_BACKLOG,
+    tags={**_BY_BACKLOG, "dagster/priority": "5"},  # a person waits for it
     description="The clips of one complete video with all that was edited since; what did not change is not rendered.",
 )
 

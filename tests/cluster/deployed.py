@@ -19,7 +19,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from moto.server import ThreadedMotoServer
 
-from clip_platform.database import clips, results, roles, tenants, videos
+from clip_platform.database import clips, results, roles, tenants, video_log, videos
 from clip_platform.database.connection import Database
 from clip_platform.database.schema import migrate
 from clip_platform.database.videos import VideoRow
@@ -84,6 +84,7 @@ class Platform:
     instance: dg.DagsterInstance
     database: Database
     store: ObjectStore
+    logs: Any
     daemon_log: Path
 
     def submit(self, tenant_id: str, file: Path) -> VideoRow:
@@ -108,6 +109,32 @@ class Platform:
         """The pod of a step that is running."""
         pods = self.waits(lambda: self.cluster.running_pods(op=step, **labels), f"a pod of step {step}", within_s)
         return pods[0]
+
+    def run_worker(self, run: dg.DagsterRun) -> Pod:
+        """The pod that works on the run."""
+        pods = self.cluster.running_pods(run_id=run.run_id)
+        return next(pod for pod in pods if pod.labels["app.kubernetes.io/component"] == "run_worker")
+
+    def pod_specs(self, run: dg.DagsterRun) -> dict[str, dict[str, Any]]:
+        """Of all pods there were for the run, by step; the run worker's is `run`."""
+        specs = {}
+        for job in self.cluster.ever_seen:
+            if job["metadata"]["labels"]["dagster/run-id"] == run.run_id:
+                name = job["metadata"]["labels"].get("dagster/op", "run")
+                assert name not in specs, f"{name} was made twice"
+                specs[name] = job["spec"]["template"]["spec"]
+        return specs
+
+    def log_keys(self, run: dg.DagsterRun) -> list[str]:
+        """Of what the run's processes printed."""
+        objects = self.logs.list_objects_v2(Bucket="logs", Prefix=f"dagster/storage/{run.run_id}/")
+        return [one["Key"] for one in objects.get("Contents", [])]
+
+    def resumed(self, video: VideoRow) -> set[str]:
+        """Stages of which something was taken from an earlier attempt."""
+        with self.database.tenant_transaction(video.tenant_id) as connection:
+            said = video_log.page(connection, video.video_id, 1000)
+        return {line.stage for line in said if "taken from an earlier attempt" in line.message}
 
     def waits(self, there: Any, what: str, within_s: float) -> Any:
         until = time.monotonic() + within_s
@@ -157,7 +184,7 @@ def deployed(folder: Path) -> Iterator[Platform]:
         stack.callback(logs.stop)
         host, port = logs.get_host_and_port()
         settings, secrets = _settings(folder, server, f"http://{host}:{port}"), _secrets(server)
-        _make_bucket(settings)
+        bucket = _make_bucket(settings)
         namespace = Namespace(
             NAMESPACE,
             images={PIPELINE_IMAGE: image(), GPU_IMAGE: image()},
@@ -179,7 +206,7 @@ def deployed(folder: Path) -> Iterator[Platform]:
         log = folder / "daemon.log"
         command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "clip_platform.definitions"]
         stack.enter_context(running(command, log, daemon))
-        yield Platform(cluster, api, instance, database, store, log)
+        yield Platform(cluster, api, instance, database, store, bucket, log)
 
 
 def _settings(folder: Path, server: Server, logs: str) -> dict[str, str]:
@@ -235,7 +262,8 @@ def _keys(settings: Mapping[str, str]) -> Any:
     return keys_at(settings["CLIP_PLATFORM_MASTER_KEY"], settings["CLIP_PLATFORM_KEYS_URL"], make=True)
 
 
-def _make_bucket(settings: Mapping[str, str]) -> None:
+def _make_bucket(settings: Mapping[str, str]) -> Any:
+    """The client that made it."""
     client = boto3.client(
         "s3",
         endpoint_url=settings["AWS_ENDPOINT_URL_S3"],
@@ -245,6 +273,7 @@ def _make_bucket(settings: Mapping[str, str]) -> None:
     )
     place = {"LocationConstraint": settings["AWS_DEFAULT_REGION"]}
     client.create_bucket(Bucket=settings["DAGSTER_LOG_BUCKET"], CreateBucketConfiguration=place)
+    return client
 
 
 @contextmanager

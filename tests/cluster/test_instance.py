@@ -50,8 +50,6 @@ def variables(server: Server) -> dict[str, str]:
 def home(embedded_postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in variables(embedded_postgres).items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     write(tmp_path, read(DEPLOYED))
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     return tmp_path
@@ -59,7 +57,9 @@ def home(embedded_postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def write(home: Path, content: dict[str, Any]) -> None:
     """But for where the API is: no pod of a cluster runs this."""
-    content["run_launcher"]["config"]["load_incluster_config"] = False
+    (home / "kubeconfig").write_text(KUBECONFIG)
+    here = {"load_incluster_config": False, "kubeconfig_file": str(home / "kubeconfig")}
+    content["run_launcher"]["config"] |= here
     (home / "dagster.yaml").write_text(yaml.safe_dump(content))
 
 
@@ -97,9 +97,8 @@ def test_lost_run_workers_are_noticed(instance: dg.DagsterInstance) -> None:
     assert instance.run_launcher.supports_check_run_worker_health
 
 
-def test_a_step_without_a_token_for_the_api_can_load_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KUBECONFIG")
-    monkeypatch.setenv("HOME", str(home))
+def test_a_step_without_a_token_for_the_api_can_load_it(home: Path) -> None:
+    (home / "dagster.yaml").write_text(DEPLOYED.read_text())
 
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home))) as one:
         assert one.get_runs(limit=1) == []
