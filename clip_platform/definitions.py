@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from clip_platform import telemetry, tracing
+from clip_platform import compute, telemetry, tracing
 from clip_platform.jobs import (
     LEARNING,
     STEPS,
@@ -128,9 +128,19 @@ def _database(settings: Settings, role: str) -> DatabaseResource:
     )
 
 
+def default_executor(settings: Settings) -> dg.ExecutorDefinition:
+    """Where the steps of all jobs happen that do not say otherwise."""
+    if settings.executor == "in_process":
+        return dg.in_process_executor
+    from clip_platform.resources.step_pods import pod_executor
+
+    return pod_executor(settings, {step.op.name: step.op.tags[compute.SHAPE_TAG] for step in (*STEPS, *LEARNING)})
+
+
 def build_definitions(**replacements: Any) -> dg.Definitions:
     """The whole code location; `replacements` take the place of resources by name, in tests."""
-    resources: Mapping[str, Any] = {**default_resources(read_settings()), **replacements}
+    settings = read_settings()
+    resources: Mapping[str, Any] = {**default_resources(settings), **replacements}
     return dg.Definitions(
         assets=[*STEPS, *LEARNING],
         jobs=[
@@ -155,6 +165,7 @@ def build_definitions(**replacements: Any) -> dg.Definitions:
         ],
         schedules=[nightly_learning, nightly_rescoring, weekly_training, daily_judgement],
         resources=resources,
+        executor=default_executor(settings),
     )
 
 

@@ -43,6 +43,7 @@ ClipPlatformError
     ├── StorageFull
     ├── StorageUnavailable
     ├── SourceUnreachable     an address outside that does not answer right now
+    ├── Unplaced              a step's pod waits: no node takes it, or its image or volume is not there
     └── AlreadyRunning        another process works on this video right now
 """
 
@@ -243,6 +244,10 @@ class StorageUnavailable(TransientError):
 
 class SourceUnreachable(TransientError):
     """An address outside, a source's or a webhook's, does not answer right now."""
+
+
+class Unplaced(TransientError):
+    """A step's pod does not start: no node takes it, or its image or volume is not there."""
 
 
 class AlreadyRunning(TransientError):

@@ -1,4 +1,7 @@
-"""Named selections of assets that people and sensors run."""
+"""Named selections of assets that people and sensors run.
+
+Their steps happen where the settings say (see `definitions`); a job of one small op happens in its run's own process.
+"""
 
 import dagster as dg
 
@@ -16,20 +19,22 @@ LEARNING = (
     watching.model_health,
     rescoring.rescored_clips,
 )
+_BY_BACKLOG = {"dagster/max_retries": "0"}
+"""The backlog in Postgres decides whether a video is tried again, and Dagster does not."""
 STEPS = (media.media, speech.speech, vision.vision, clips.clips, rendering.rendering, delivery.delivery)
 
 process_video = dg.define_asset_job(
     name="process_video",
     # objects, never strings: NeMo pins an antlr4 that breaks Dagster's selection parser
     selection=dg.AssetSelection.assets(*STEPS),
-    executor_def=dg.in_process_executor,
+    tags=_BY_BACKLOG,
     description="One uploaded video from its bytes to published clips.",
 )
 
 rerender_clips = dg.define_asset_job(
     name="rerender_clips",
     selection=dg.AssetSelection.assets(rendering.rendering, delivery.delivery),
-    executor_def=dg.in_process_executor,
+    tags={**_BY_BACKLOG, "dagster/priority": "5"},  # a person waits for it
     description="The clips of one complete video with all that was edited since; what did not change is not rendered.",
 )
 
@@ -51,25 +56,21 @@ def requeue_video() -> None:
 learn_daily = dg.define_asset_job(
     name="learn_daily",
     selection=dg.AssetSelection.assets(*daily.LEARNING),
-    executor_def=dg.in_process_executor,
     description="Feedback, features and examples of a range of days.",
 )
 train_model = dg.define_asset_job(
     name="train_model",
     selection=dg.AssetSelection.assets(training.engagement_model),
-    executor_def=dg.in_process_executor,
     description="Trains and registers a model; it serves nobody yet.",
 )
 judge_models = dg.define_asset_job(
     name="judge_models",
     selection=dg.AssetSelection.assets(training.champion, watching.model_health),
-    executor_def=dg.in_process_executor,
     description="Judges the challenger by the gates: promoted, dropped, or it goes on; then looks how the model does.",
 )
 rescore_archive = dg.define_asset_job(
     name="rescore_archive",
     selection=dg.AssetSelection.assets(rescoring.rescored_clips),
-    executor_def=dg.in_process_executor,
     description="Scores the clips of a range of days by the model that serves.",
 )
 

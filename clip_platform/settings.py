@@ -155,6 +155,16 @@ class Settings(BaseSettings):
         default=None, description="sentence-transformers model, by name or folder; topics go by words when unset"
     )
 
+    executor: Literal["in_process", "kubernetes"] = Field(
+        default="in_process", description="where the steps of a run happen: in its own process, or in a pod each"
+    )
+    gpu_image: str | None = Field(
+        default=None, description="image of steps that need a GPU, in Kubernetes; the code location's own when unset"
+    )
+    scratch_storage_class: str | None = Field(
+        default=None, description="class of the volumes for temporary files, in Kubernetes; they must be encrypted"
+    )
+
     concurrent_videos: PositiveInt = Field(default=2, description="how many videos sensors start at once")
     max_upload_bytes: PositiveInt = Field(default=20 * 1024**3, description="larger files are refused")
     max_upload_duration_s: PositiveFloat = Field(default=6 * 3600, description="longer videos are refused")

@@ -48,7 +48,7 @@ def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
     try:
         yield
@@ -56,7 +56,7 @@ def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
         _end(process)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
