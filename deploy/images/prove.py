@@ -20,7 +20,7 @@ def problems(expected: dict[str, list[str]]) -> list[str]:
     found = [f"{name}: not to be here" for name in expected["absent_modules"] if importlib.util.find_spec(name)]
     found += [f"{name}: not to be on PATH" for name in expected["absent_programs"] if shutil.which(name)]
     found += [f"{name}: not on PATH" for name in expected["programs"] if shutil.which(name) is None]
-    for name in expected["modules"]:
+    for name in () if found else expected["modules"]:
         try:
             importlib.import_module(name)
         except ImportError as error:

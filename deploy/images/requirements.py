@@ -58,7 +58,7 @@ def needed(modules: Set[str]) -> list[Requirement]:
     unexplained = sorted(name for name, distributions in wanted.items() if not distributions & brought)
     if unexplained:
         raise click.ClickException(
-            f"{', '.join(unexplained)}: imported by the API, and no dependency in pyproject.toml that it imports itself "
+            f"{', '.join(unexplained)}: imported by the API, and no dependency of pyproject.toml that it imports "
             "brings it; declare it there"
         )
     return sorted(chosen, key=lambda one: one.name)

@@ -25,17 +25,20 @@ _DIGEST = "sha256:" + "5a" * 32
 
 @pytest.fixture(scope="module")
 def api_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python of a clean environment that holds what `api/requirements.txt` brings, and the package, and nothing else."""
+    """Python of a clean environment with what `api/requirements.txt` brings, the package, and nothing else."""
     folder = tmp_path_factory.mktemp("api")
     venv.create(folder, with_pip=False)
     packages = next(folder.glob("lib/python*/site-packages"))
     wanted = [Requirement(line) for line in _lines(requirements.WRITTEN)]
     for name in requirements.closure(wanted):
         for file in distribution(name).files or ():
-            if ".." not in file.parts and file.suffix != ".pyc":
+            if ".." not in file.parts and "__pycache__" not in file.parts:
                 link = packages / file
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(file.locate())
+                compiled = Path(file.locate()).with_name("__pycache__")
+                if file.suffix == ".py" and compiled.exists() and not link.with_name("__pycache__").exists():
+                    link.with_name("__pycache__").symlink_to(compiled)
     (packages / "clip_platform").symlink_to(ROOT / "clip_platform")
     metadata = next(file for file in distribution("clip-platform").files or () if file.name == "METADATA")
     (packages / metadata.parent.name).symlink_to(Path(metadata.locate()).parent)
@@ -56,10 +59,10 @@ def test_a_module_that_no_dependency_brings_is_an_error() -> None:
 
 def test_the_api_starts_where_nothing_else_is_installed(api_python: Path, tmp_path: Path) -> None:
     """Its OpenAPI document is what the whole app gives, so all of it was put together."""
-    proof = [api_python, "-P", IMAGES / "prove.py", IMAGES / "api" / "imports.toml"]
+    proof = [api_python, "-BP", IMAGES / "prove.py", IMAGES / "api" / "imports.toml"]
 
     proven = subprocess.run(proof, capture_output=True, text=True, check=False)
-    describe = [api_python, "-P", "-m", "clip_platform", "openapi", tmp_path / "openapi.json"]
+    describe = [api_python, "-BP", "-m", "clip_platform", "openapi", tmp_path / "openapi.json"]
     described = subprocess.run(describe, capture_output=True, text=True, check=False, cwd="/")
 
     assert proven.returncode == 0, proven.stderr
