@@ -55,7 +55,9 @@ def terraform(cloud: str) -> str:
 
 
 def _initialise(program: str, folder: Path, place: Mapping[str, str]) -> None:
-    mirrors = [path for path in map(Path, ("/opt/tf-plugins", str(Path.home() / ".terraform.d/plugins"))) if path.exists()]
+    mirrors = [
+        path for path in map(Path, ("/opt/tf-plugins", str(Path.home() / ".terraform.d/plugins"))) if path.exists()
+    ]
     arguments = [f"-plugin-dir={path}" for path in mirrors]
     try:
         run([program, "init", "-backend=false", "-input=false", "-no-color", "-lockfile=readonly"], folder, place)
@@ -95,7 +97,7 @@ def policies() -> str:
 
 
 def compose() -> str:
-    names = {"POSTGRES_PASSWORD": "x"} | {name: "x" for name in _compose_secrets()}
+    names = {"POSTGRES_PASSWORD": "x"} | dict.fromkeys(_compose_secrets(), "x")
     run([DOCKER.path(), "compose", "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"], ROOT, names)
     return "one server"
 
@@ -109,7 +111,9 @@ def _compose_secrets() -> set[str]:
 @click.command()
 @click.option("--require-all", is_flag=True, help="A check that cannot be made is a failure.")
 @click.option("--only", help="One check, by its name.")
-@click.option("--schemas", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Schemas of custom kinds.")
+@click.option(
+    "--schemas", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Schemas of custom kinds."
+)
 def main(require_all: bool, only: str | None, schemas: Path | None) -> None:
     checks: Mapping[str, Callable[[], str]] = {
         "requirements": api_requirements,

@@ -69,7 +69,9 @@ def run(command: Sequence[str], folder: Path = ROOT, variables: Mapping[str, str
     )
     if ended.returncode != 0:
         said = (ended.stderr.strip() + "\n" + ended.stdout.strip()).strip()
-        raise Problem(f"{' '.join(command)} (in {folder.relative_to(ROOT)}) ended with {ended.returncode}:\n{said[-4000:]}")
+        raise Problem(
+            f"{' '.join(command)} (in {folder.relative_to(ROOT)}) ended with {ended.returncode}:\n{said[-4000:]}"
+        )
     return ended.stdout
 
 
@@ -80,7 +82,9 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in dropped} | dict(variables)
 
 
-KUBECTL = Tool("kubectl", ("version", "--client"), (1, 28), "https://kubernetes.io/docs/tasks/tools; Debian's is too old")
+KUBECTL = Tool(
+    "kubectl", ("version", "--client"), (1, 28), "https://kubernetes.io/docs/tasks/tools; Debian's is too old"
+)
 HELM = Tool("helm", ("version", "--short"), (3, 14), "https://helm.sh/docs/intro/install")
 TERRAFORM = Tool("terraform", ("version",), (1, 7), "https://developer.hashicorp.com/terraform/install")
 PROMTOOL = Tool("promtool", ("--version",), (2, 42), "apt install prometheus")

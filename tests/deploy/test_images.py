@@ -32,17 +32,23 @@ def api_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wanted = [Requirement(line) for line in _lines(requirements.WRITTEN)]
     for name in requirements.closure(wanted):
         for file in distribution(name).files or ():
-            if ".." not in file.parts and "__pycache__" not in file.parts:
-                link = packages / file
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(file.locate())
-                compiled = Path(file.locate()).with_name("__pycache__")
-                if file.suffix == ".py" and compiled.exists() and not link.with_name("__pycache__").exists():
-                    link.with_name("__pycache__").symlink_to(compiled)
+            if ".." not in file.parts:
+                _link(packages, Path(distribution(name).locate_file("")), file.parts)
     (packages / "clip_platform").symlink_to(ROOT / "clip_platform")
     metadata = next(file for file in distribution("clip-platform").files or () if file.name == "METADATA")
     (packages / metadata.parent.name).symlink_to(Path(metadata.locate()).parent)
     return folder / "bin" / "python"
+
+
+def _link(packages: Path, installed: Path, parts: tuple[str, ...]) -> None:
+    """The largest part of a file's way that is one distribution's own: folders without `__init__.py` are shared."""
+    for depth in range(1, len(parts) + 1):
+        way = Path(*parts[:depth])
+        if depth == len(parts) or (installed / way / "__init__.py").exists() or way.suffix in (".dist-info", ".libs"):
+            if not (packages / way).exists():
+                (packages / way).parent.mkdir(parents=True, exist_ok=True)
+                (packages / way).symlink_to(installed / way)
+            return
 
 
 def test_the_api_image_installs_what_the_api_imports() -> None:

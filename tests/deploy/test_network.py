@@ -75,7 +75,9 @@ def test_the_table_says_what_the_policies_allow() -> None:
 def test_a_way_inside_is_open_at_both_ends() -> None:
     pods = set(_names().values())
 
-    inside = {direction: {way for way in _ways(direction) if {way[0], way[1]} <= pods} for direction in ("ingress", "egress")}
+    inside = {
+        direction: {way for way in _ways(direction) if {way[0], way[1]} <= pods} for direction in ("ingress", "egress")
+    }
 
     assert inside["ingress"] == inside["egress"]
     assert ("oauth2-proxy-dagster", "webserver", 3000) in inside["ingress"]
