@@ -1,4 +1,4 @@
-"""Manifests as they would be applied, beyond what a schema can say: that names meet, pods are confined, placeholders are seen."""
+"""Manifests as they would be applied, beyond what a schema can say: names meet, pods are confined."""
 
 import re
 import shutil
@@ -103,7 +103,7 @@ def test_services_lead_to_pods(overlay: list[Manifest]) -> None:
 
 
 def test_no_service_becomes_a_setting(overlay: list[Manifest]) -> None:
-    """Kubernetes makes variables of names: `clip-platform-x` would be CLIP_PLATFORM_X_PORT in pods that are not ours."""
+    """Kubernetes makes variables of names: `clip-platform-x` would be CLIP_PLATFORM_X_PORT in the chart's pods."""
     names = {one["metadata"]["name"] for one in _of("Service", overlay)}
     names |= {one["name"] for one in VALUES["dagster-user-deployments"]["deployments"]}
 
@@ -237,3 +237,49 @@ def _seconds(text: str) -> int:
     match = re.fullmatch(r"(\d+)s", text)
     assert match
     return int(match[1])
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Of deploy/kubernetes, to write into, with digests of others' images beside it."""
+    (tmp_path / "images").mkdir()
+    locked = "".join(f"{name}={image}@sha256:{'9' * 64}\n" for name, image in pin.read_images(pin.BASES).items())
+    (tmp_path / "images" / "bases.lock").write_text(locked)
+    return Path(shutil.copytree(manifests.KUBERNETES, tmp_path / "kubernetes"))
+
+
+def test_a_versions_images_are_written_by_digest_and_copied_to_production(copy: Path) -> None:
+    images = [
+        f"host:5000/clip-platform/{name}@sha256:{digit * 64}"
+        for name, digit in (("api", "1"), ("pipeline", "2"), ("gpu", "3"))
+    ]
+
+    subprocess.run([copy / "set-images", "staging", *images], check=True)
+    for _ in range(2):  # again, over what is there
+        subprocess.run([copy / "set-images", "production", "--from", "staging"], check=True)
+
+    for overlay in ("staging", "production"):
+        text = (copy / "overlays" / overlay / "kustomization.yaml").read_text()
+        written = yaml.safe_load(text)
+        given = {one["name"]: f"{one['newName']}@{one['digest']}" for one in written["images"] if "newName" in one}
+        others = {one["name"]: one["digest"] for one in written["images"] if "newName" not in one}
+        assert given == {"clip-platform/api": images[0], "clip-platform/pipeline": images[1]}
+        assert others == {
+            "quay.io/oauth2-proxy/oauth2-proxy": f"sha256:{'9' * 64}",
+            "docker.io/library/postgres": f"sha256:{'9' * 64}",
+        }
+        assert f"CLIP_PLATFORM_GPU_IMAGE={images[2]}" in written["configMapGenerator"][0]["literals"]
+        assert text.count("# images: ") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("host/clip-platform/api:1", "b", "c"), ("--from", "staging"), ("host/other/api@sha256:" + "1" * 64, "b", "c")],
+)
+def test_an_image_without_digest_is_not_written(arguments: tuple[str, ...], copy: Path) -> None:
+    before = (copy / "overlays" / "production" / "kustomization.yaml").read_text()
+
+    ended = subprocess.run([copy / "set-images", "production", *arguments], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 2
+    assert (copy / "overlays" / "production" / "kustomization.yaml").read_text() == before

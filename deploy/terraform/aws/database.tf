@@ -27,6 +27,7 @@ resource "aws_db_parameter_group" "main" {
 }
 
 resource "aws_db_instance" "main" {
+  #checkov:skip=CKV2_AWS_69:rds.force_ssl is in aws_db_parameter_group.main, in a dynamic block, which is not followed
   identifier                          = local.name
   engine                              = "postgres"
   engine_version                      = "17"
@@ -72,6 +73,7 @@ resource "aws_db_parameter_group" "replica" {
 }
 
 resource "aws_db_instance" "replica" {
+  #checkov:skip=CKV2_AWS_69:rds.force_ssl is in aws_db_parameter_group.replica
   provider                            = aws.replica
   identifier                          = "${local.name}-replica"
   replicate_source_db                 = aws_db_instance.main.arn

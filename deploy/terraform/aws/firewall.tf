@@ -1,6 +1,7 @@
 # Before the load balancer: rates, sizes, known bad requests. The API has limits of its own behind it.
 
 resource "aws_wafv2_web_acl" "main" {
+  #checkov:skip=CKV_AWS_192:AWSManagedRulesKnownBadInputsRuleSet is in a dynamic block, which is not followed
   name  = local.name
   scope = "REGIONAL"
   default_action {

@@ -43,7 +43,7 @@ run "buckets_are_sealed_closed_and_versioned" {
     error_message = "A bucket has no versions."
   }
   assert {
-    condition     = alltrue([for one in aws_s3_bucket_server_side_encryption_configuration.main : one.rule.*.apply_server_side_encryption_by_default[0][0].sse_algorithm == tolist(["aws:kms"])])
+    condition     = alltrue([for one in aws_s3_bucket_server_side_encryption_configuration.main : alltrue([for rule in one.rule : rule.apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"])])
     error_message = "A bucket is not sealed by KMS."
   }
 }
