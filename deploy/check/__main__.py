@@ -7,18 +7,22 @@ A check whose tool is absent is skipped, loudly; with `--require-all`, as in CI,
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import click
+import yaml
 
 from deploy.check import manifests
 from deploy.check.tools import CHECKOV, DOCKER, HELM, PROMTOOL, ROOT, SHELLCHECK, TERRAFORM, Missing, Problem, run
 from deploy.images import pin, requirements
 
 DEPLOY = ROOT / "deploy"
+CHART = "1.13.27"
+"""Of Dagster; that of `setup/constraints.txt`."""
 _SCRIPTS = ("images/install", "images/build", "kubernetes/apply", "kubernetes/base/backup/dump",
             "kubernetes/base/backup/restore-test")  # fmt: skip
 
@@ -69,13 +73,15 @@ def _initialise(program: str, folder: Path, place: Mapping[str, str]) -> None:
 
 
 def chart() -> str:
-    values = DEPLOY / "values" / "dagster.yaml"
-    text = run(
-        [HELM.path(), "template", "dagster", "dagster", "--repo", "https://dagster-io.github.io/helm", "--version", "1.13.27",
-         "--namespace", "clip-platform", "--values", str(values), "--set", "postgresql.postgresqlHost=postgres.internal"]
-    )  # fmt: skip
-    import yaml
-
+    from_registry = ("--repo", "https://dagster-io.github.io/helm", "--version", CHART)
+    given = (
+        "--values",
+        str(DEPLOY / "values" / "dagster.yaml"),
+        "--set",
+        "postgresql.postgresqlHost=postgres.internal",
+    )
+    command = (HELM.path(), "template", "dagster", "dagster", "--namespace", "clip-platform", *from_registry, *given)
+    text = run(command)
     objects = [manifest for manifest in yaml.safe_load_all(text) if manifest]
     if found := manifests.violations(objects, None):
         raise Problem("\n".join(found))
@@ -97,15 +103,9 @@ def policies() -> str:
 
 
 def compose() -> str:
-    names = {"POSTGRES_PASSWORD": "x"} | dict.fromkeys(_compose_secrets(), "x")
+    names = {name: "x" for name in re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text())}
     run([DOCKER.path(), "compose", "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"], ROOT, names)
     return "one server"
-
-
-def _compose_secrets() -> set[str]:
-    import re
-
-    return set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
 
 
 @click.command()

@@ -14,7 +14,7 @@ from deploy.check.tools import KUBECTL, ROOT, Missing, Problem, run
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 OVERLAYS = tuple(sorted(path.name for path in (KUBERNETES / "overlays").iterdir()))
 VERSION = "1.32"
-"""Of the schemas that built-in kinds are validated against; that of the clusters, see terraform's `kubernetes_version`."""
+"""Of the schemas of built-in kinds, and of the clusters: see terraform's `kubernetes_version`."""
 
 Manifest = Mapping[str, Any]
 

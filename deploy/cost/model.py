@@ -71,7 +71,7 @@ def work_out(figures: Figures) -> Day:
         Stage("rendering", "worker", encode_cpu_s / 3600),
         Stage("starting pods", "worker", start_cpu_s / 3600),
     )
-    pools = tuple(_pool(name, stages, figures) for name in ("worker", "gpu")) + (_serving(figures),)
+    pools = (_pool("worker", stages, figures), _pool("gpu", stages, figures), _serving(figures))
     stored_gb, clips_gb = (
         _gigabytes(video_s, load["megabit_a_second"]),
         _gigabytes(clip_s, figures["clip_size"]["megabit_a_second"]),
@@ -96,7 +96,7 @@ def work_out(figures: Figures) -> Day:
 
 
 def _pool(name: str, stages: tuple[Stage, ...], figures: Figures) -> Pool:
-    """Nodes come and go with their work, so a day costs its hours of work; the most at once is what the busiest hour needs."""
+    """Nodes come and go with their work, so a day costs its hours of work."""
     pool = figures["pools"][name]
     core_hours = sum(stage.core_hours for stage in stages if stage.pool == name)
     gpu_hours = sum(stage.gpu_hours for stage in stages if stage.pool == name)
