@@ -103,7 +103,7 @@ def policies() -> str:
 
 
 def compose() -> str:
-    names = {name: "x" for name in re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text())}
+    names = dict.fromkeys(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()), "x")
     run([DOCKER.path(), "compose", "--file", str(DEPLOY / "compose.yaml"), "config", "--quiet"], ROOT, names)
     return "one server"
 

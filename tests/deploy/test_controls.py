@@ -30,3 +30,11 @@ def test_every_control_has_an_answer() -> None:
 
     assert [row[0] for row in rows if not re.search(r"`[^`]+`", row[2])] == []
     assert [row[0] for row in rows if not re.search(r"(SOC 2|GDPR|HIPAA)", row[0])] == []
+
+
+def test_the_clusters_runbook_names_scripts_that_are_there() -> None:
+    text = (ROOT / "docs" / "runbook-cluster.md").read_text()
+
+    named = set(re.findall(r"\bdeploy/(?:kubernetes|terraform|images)/[\w./-]+|\.github/workflows/[\w.]+", text))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists() and "overlays/" not in name] == []
