@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -43,30 +44,50 @@ def fingerprint() -> str:
 
 
 def provision(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
-    """Makes the roles and databases that are missing, and sets every role's password.
+    """Makes the roles and databases that are missing, and sets every role's password; statements carry verifiers of
+    passwords (SCRAM) and never the passwords, so that a server that logs statements keeps none.
 
     Args:
-        connection: a superuser's, in autocommit mode: `create database` runs in no transaction.
+        connection: in autocommit mode, as `create database` runs in no transaction; a superuser's, or that of a managed
+            server's administrator, who may make roles and databases.
         passwords: by role, for all of `ROLES`.
     """
     connection.execute("set client_min_messages = warning")
-    connection.execute("set log_statement = 'none'")  # a server that logs statements would keep the passwords
     with connection.transaction():
         for role in ROLES:
             _ensure_role(connection, role, passwords[role])
     for database, owner in DATABASE_OWNERS.items():
-        _ensure_database(connection, database, owner)
+        with _as_member(connection, owner):
+            _ensure_database(connection, database, owner)
 
 
 def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> None:
     name = sql.Identifier(role)
     if connection.execute("select from pg_roles where rolname = %s", [role]).rowcount == 0:
         connection.execute(sql.SQL("create role {}").format(name))
-    connection.execute(
-        sql.SQL("alter role {} login nosuperuser nobypassrls nocreatedb nocreaterole password {}").format(
-            name, sql.Literal(password)
-        )
-    )
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("alter role {} login password {}").format(name, sql.Literal(verifier)))
+    if connection.execute(_MAY_TOO_MUCH, [role]).rowcount == 1:
+        attributes = sql.SQL("alter role {} nosuperuser nobypassrls nocreatedb nocreaterole")
+        connection.execute(attributes.format(name))
+
+
+_MAY_TOO_MUCH = """
+    select from pg_roles where rolname = %s and (rolsuper or rolbypassrls or rolcreatedb or rolcreaterole)"""
+
+
+@contextmanager
+def _as_member(connection: psycopg.Connection, owner: str) -> Iterator[None]:
+    """Who is no superuser gives a database to a role only as its member."""
+    if connection.execute("select from pg_roles where rolname = current_user and rolsuper").rowcount == 1:
+        yield
+        return
+    name = sql.Identifier(owner)
+    connection.execute(sql.SQL("grant {} to current_user").format(name))
+    try:
+        yield
+    finally:
+        connection.execute(sql.SQL("revoke {} from current_user").format(name))
 
 
 def _ensure_database(connection: psycopg.Connection, database: str, owner: str) -> None:
