@@ -62,7 +62,7 @@ def test_only_owners_set_and_close(as_: As):
 
     assert editor.get("/v1/account").status_code == 200
     assert editor.patch("/v1/account", json={"name": "x"}, headers=ANY).status_code == 403
-    assert editor.post("/v1/erasure-requests").status_code == 403
+    assert editor.post("/v1/erasure-requests", json={"confirm": "Acme"}).status_code == 403
 
 
 def test_closing_has_a_deadline_of_a_day_and_is_asked_for_once(as_: As):
