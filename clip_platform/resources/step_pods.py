@@ -54,7 +54,7 @@ def pod_executor(settings: Settings, shape_of_step: Mapping[str, str]) -> dg.Exe
 
     definition = dg.ExecutorDefinition(
         name=k8s_job_executor.name,
-        config_schema=k8s_job_executor.config_schema,
+        config_schema=cast(Any, k8s_job_executor.config_schema),
         requirements=k8s_job_executor.get_requirements,
         executor_creation_fn=create,
         description="Each step in a pod of its own.",
