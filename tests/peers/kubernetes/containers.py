@@ -35,7 +35,6 @@ class Container:
         command: Sequence[str],
         image: Image,
         environment: Mapping[str, str],
-        mounts: Mapping[str, Path],
         log: Path,
     ) -> None:
         self.log, self.ended_by = log, ""
