@@ -57,11 +57,8 @@ def _tags(shape: Shape) -> Mapping[str, Any]:
             "container_config": {
                 "resources": _resources(shape),
                 "volume_mounts": [{"name": _SCRATCH, "mount_path": _SCRATCH_MOUNT}],
-                # the root is read-only: whatever looks for a home or a cache finds scratch
-                "env": [
-                    {"name": f"{PREFIX}SCRATCH", "value": _SCRATCH_MOUNT},
-                    {"name": "HOME", "value": _SCRATCH_MOUNT},
-                ],
+                # the root is read-only: whatever looks for a home, a cache or a temporary folder finds scratch
+                "env": [{"name": name, "value": _SCRATCH_MOUNT} for name in (f"{PREFIX}SCRATCH", "HOME", "TMPDIR")],
                 "security_context": {
                     "allow_privilege_escalation": False,
                     "read_only_root_filesystem": True,

@@ -241,6 +241,7 @@ def _dagster_home(folder: Path) -> Path:
     content["run_launcher"]["config"] |= {"load_incluster_config": False}  # KUBECONFIG is where the API is
     content["compute_logs"]["config"]["local_dir"] = str(folder / "logs")
     content["run_monitoring"]["poll_interval_seconds"] = 3
+    content["code_servers"] = {"local_startup_timeout": 900}  # this machine may be busy
     home = folder / "dagster"
     home.mkdir()
     (home / "dagster.yaml").write_text(yaml.safe_dump(content))

@@ -25,8 +25,8 @@ from tests.cluster.deployed import (
 )
 from tests.peers.kubernetes.cluster import Cluster, Pod
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
-PATIENCE_S = 600.0
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
+PATIENCE_S = 1500.0
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.peers.kubernetes.containers import Container, Image
+from tests.peers.kubernetes.containers import Container, Image, mounted
 from tests.peers.kubernetes.nodes import Node, place
 from tests.peers.kubernetes.objects import Refused, check_job, check_restricted
 from tests.peers.kubernetes.quantities import amount
@@ -292,7 +292,7 @@ class Cluster:
             self._tell("Warning", "Failed", said, pod.content)
             return
         try:
-            environment = self._environment(pod, container)
+            environment = self._environment(container)
         except LookupError as missing:
             said = str(missing.args[0])
             self._container_state(pod, {"waiting": {"reason": "CreateContainerConfigError", "message": said}})
@@ -303,12 +303,14 @@ class Cluster:
             mounts[mount["mountPath"]] = self.folder / "volumes" / pod.name / mount["name"]
             mounts[mount["mountPath"]].mkdir(parents=True)
         command = [*(container.get("command") or ()), *(container.get("args") or ())]
-        pod.container = Container(command, image, environment, mounts, self.folder / f"{pod.name}.log")
+        variables = mounted(environment, mounts) | self._token(pod) | {"HOSTNAME": pod.name}
+        pod.container = Container(command, image, variables, self.folder / f"{pod.name}.log")
         pod.content["status"]["phase"] = "Running"
         self._container_state(pod, {"running": {"startedAt": _now()}})
 
-    def _environment(self, pod: Pod, container: Mapping[str, Any]) -> dict[str, str]:
-        space, variables = self.namespace, {"HOSTNAME": pod.name}
+    def _environment(self, container: Mapping[str, Any]) -> dict[str, str]:
+        space = self.namespace
+        variables: dict[str, str] = {}
         for source in container.get("envFrom") or ():
             kind, reference = next(iter(source.items()))
             there = {"configMapRef": space.config_maps, "secretRef": space.secrets}[kind]
@@ -323,10 +325,14 @@ class Cluster:
                 variables[variable["name"]] = space.secrets[reference["name"]][reference["key"]]
             else:
                 variables[variable["name"]] = variable.get("value", "")
-        spec = pod.content["spec"]
-        if spec.get("automountServiceAccountToken", True):
-            variables["KUBECONFIG"] = str(self.folder / f"{spec.get('serviceAccountName', 'default')}.kubeconfig")
         return variables
+
+    def _token(self, pod: Pod) -> dict[str, str]:
+        """The way to the API, where a pod has one; in a real one that is a folder in its container."""
+        spec = pod.content["spec"]
+        account = spec.get("serviceAccountName", "default")
+        is_there = spec.get("automountServiceAccountToken", True)
+        return {"KUBECONFIG": str(self.folder / f"{account}.kubeconfig")} if is_there else {}
 
     def _watch(self, pod: Pod, container: Container) -> None:
         limit = (pod.content["spec"]["containers"][0].get("resources") or {}).get("limits", {}).get("memory")

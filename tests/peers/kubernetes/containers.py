@@ -35,13 +35,9 @@ class Container:
         command: Sequence[str],
         image: Image,
         environment: Mapping[str, str],
-        mounts: Mapping[str, Path],
         log: Path,
     ) -> None:
         self.log, self.ended_by = log, ""
-        variables = {name: _moved(value, mounts) for name, value in environment.items()}
-        if "/tmp" in mounts:
-            variables["TMPDIR"] = str(mounts["/tmp"])
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 command,
@@ -49,7 +45,7 @@ class Container:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=image.folder,
-                env={**image.environment, **variables},
+                env={**image.environment, **environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
@@ -88,6 +84,12 @@ class Container:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def mounted(environment: Mapping[str, str], mounts: Mapping[str, Path]) -> dict[str, str]:
+    """The environment with the folders in place of the paths at which a container sees them."""
+    moved = {name: _moved(value, mounts) for name, value in environment.items()}
+    return {"TMPDIR": str(mounts["/tmp"]), **moved} if "/tmp" in mounts else moved
 
 
 def _moved(value: str, mounts: Mapping[str, Path]) -> str:
