@@ -34,8 +34,8 @@ REMAINS = (
     {
         "where": "models in MLflow, and copies of models that served, on the platform's disks",
         "what": "numbers that were learned from the examples of all tenants together, and up to a few dozen numbers of "
-        "the account's own under its id, with figures of how well a model ranked its clips; no row, text, picture, "
-        "sound or address",
+        "the account's own under its id; figures of how well a model ranked its clips, which are drawn in Dagster's "
+        "history, too; no row, and nothing of what was said or shown in a video",
         "until": "each model is deleted; models trained after this erasure have learned nothing from the account",
     },
     {
