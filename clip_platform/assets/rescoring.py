@@ -50,6 +50,7 @@ def rescored_clips(
             [date.fromisoformat(key) for key in keys],
             lambda: registry.aliases().get("champion"),
             on_day,
+            kept=registry.aliases().values(),
         )
     return dg.MaterializeResult(
         metadata={

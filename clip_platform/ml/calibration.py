@@ -16,6 +16,7 @@ COVERAGE = 0.8
 TOP_SHARE = 1 / 3
 LEAST_CALIBRATION = 40
 _KNOTS = 401
+_LEAST_COUNT = 1e-3
 _CHANCES = (0.02, 0.98)
 BANDS = ("low", "middle", "high")
 _BAND_EDGES = (0.22, 0.45)
@@ -64,40 +65,68 @@ class Calibration:
         return np.interp(raw, self.at, self.chance)
 
 
-def calibrate(raw: np.ndarray, label: np.ndarray, weight: np.ndarray, video: np.ndarray) -> Calibration:
+def calibrate(
+    raw: np.ndarray, label: np.ndarray, weight: np.ndarray, video: np.ndarray, counts: np.ndarray | None = None
+) -> Calibration:
     """
     Args:
         raw: (n,) scores of a model that has not seen these clips.
         label, weight: (n,) of `labels.engagement_labels`, not centred by video.
         video: (n,); clips of one video stand or fall together, so that videos are what is counted.
+        counts: (n,) 0 to 1, how much each clip counts, that no tenant decides what all are shown; all 1 when None.
 
     Raises:
         TooFewExamples: fewer than 40 clips.
     """
     if len(raw) < LEAST_CALIBRATION:
         raise TooFewExamples(f"{len(raw)} clips to calibrate with, {LEAST_CALIBRATION} are needed; wait for feedback")
+    count = np.ones(len(raw)) if counts is None else np.maximum(counts, _LEAST_COUNT)
+    weight = weight * count
     slope = weighted_slope(raw, label, weight)
     level = float(np.average(label, weights=weight) - slope * np.average(raw, weights=weight))
-    at, chance = isotonic(raw, (label > np.quantile(label, 1 - TOP_SHARE)).astype(float), weight)
+    top = weighted_quantiles(label, count, np.array([1 - TOP_SHARE]))[0]
+    at, chance = isotonic(raw, (label > top).astype(float), weight)
+    shares = np.linspace(0, 1, _KNOTS)
     return Calibration(
-        scores=np.quantile(raw, np.linspace(0, 1, _KNOTS)),
-        labels=np.quantile(label, np.linspace(0, 1, _KNOTS)),
+        scores=weighted_quantiles(raw, count, shares),
+        labels=weighted_quantiles(label, count, shares),
         level=level,
         slope=slope,
-        reach=conformal_reach(np.abs(label - level - slope * raw), len(np.unique(video))),
+        reach=conformal_reach(np.abs(label - level - slope * raw), _videos(video, count), count),
         at=at,
         chance=np.clip(chance, *_CHANCES),
         clips=len(raw),
     )
 
 
-def conformal_reach(residuals: np.ndarray, videos: int, coverage: float = COVERAGE) -> float:
+def conformal_reach(
+    residuals: np.ndarray, videos: int, count: np.ndarray | None = None, coverage: float = COVERAGE
+) -> float:
     """The quantile of absolute residuals of which 80 % of fresh ones are smaller: ceil((v + 1) 0.8) / v.
 
     With `videos` for v instead of clips: only videos are drawn independently, and few of them need a wider interval.
+    `count`: (n,) how much each clip counts (weighted split conformal; Tibshirani 2019).
     """
     level = min(np.ceil((videos + 1) * coverage) / videos, 1.0)
-    return float(np.quantile(residuals, level, method="higher"))
+    order = np.argsort(residuals, kind="stable")
+    reached = np.cumsum((np.ones(len(residuals)) if count is None else count)[order])
+    first = int(np.searchsorted(reached, level * reached[-1] * (1 - 1e-12)))
+    return float(residuals[order][min(first, len(order) - 1)])
+
+
+def weighted_quantiles(values: np.ndarray, count: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Of `values`, each there as often as `count` says; with equal counts as `numpy.quantile` has them."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(count[order])
+    places = (ends - count[order]) / max(float(ends[-1] - count[order][-1]), 1e-12)
+    return np.interp(shares, np.minimum(places, 1.0), values[order])
+
+
+def _videos(video: np.ndarray, count: np.ndarray) -> int:
+    """How many independent ones there are: Kish's effective number, (sum c)^2 / sum c^2, of what each counts."""
+    _, index = np.unique(video, return_inverse=True)
+    mean = np.bincount(index, count) / np.bincount(index)
+    return max(round(float(mean.sum() ** 2 / (mean**2).sum())), 1)
 
 
 def isotonic(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from clip_platform.ml.baseline import heuristic_values
 from clip_platform.ml.calibration import weighted_slope
 from clip_platform.ml.concordance import pair_sums, ratio_z
 from clip_platform.ml.examples import FEATURE_NAMES, Examples
-from clip_platform.ml.influence import not_one_tenants
+from clip_platform.ml.influence import evened
 from clip_platform.ml.labels import Labels, engagement_labels
 from clip_platform.ml.model import LEAST_CLIPS, EngagementModel
 from clip_platform.ml.split import MATURITY_DAYS, matured
@@ -225,7 +225,7 @@ class Fresh:
     def gains(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(videos,) weight of pairs put right by the challenger less by the champion, and of all pairs.
 
-        Both are 0 of videos that do not count, lest a verdict is one tenant's (`influence`).
+        Both are less where a verdict would be one tenant's (`influence.evened`).
         """
         video, truth, weight = self.examples.video[rows], self.labels.value[rows], self.labels.weight[rows]
         new = pair_sums(self.challenger[rows], truth, video, weight, by_gap=True)
@@ -233,8 +233,8 @@ class Fresh:
         several = new.all > 0
         gain, pairs = (new.right - old.right)[several], new.all[several]
         tenant = self.examples.tenant[rows][np.unique(video, return_index=True)[1]][several]
-        counts = not_one_tenants(gain, tenant)
-        return gain * counts, pairs * counts
+        factors = evened(gain, tenant)
+        return gain * factors, pairs * factors
 
 
 def _fresh(trial: Trial) -> Fresh:

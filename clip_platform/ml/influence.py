@@ -1,6 +1,7 @@
 """How much one tenant can pull at what all tenants share: the guard against a tenant that reports what it likes.
 
-Two limits on the weights that examples are learned with, and one on the evidence that models are compared by:
+Two limits on the weights that examples are learned and calibrated with, and one on the evidence that models are
+compared by:
 
 - A cap. A tenant's pull is the sum of its weights times the sizes of its labels: for squared loss that bounds its part
   in every gradient, whatever it reports (labels are within +-4 by construction). No tenant has more than a tenth of all
@@ -9,8 +10,8 @@ Two limits on the weights that examples are learned with, and one on the evidenc
 - Trust. A tenth is enough to turn a ranking, where the honest are noisy and the liar is not. So a tenant counts in full
   from half the usual agreement with the heuristic on: the one opinion that no tenant can have moved. One that agrees by
   chance or contradicts hardly counts for others; its own part of the model (`tenant_parts`) is its own affair.
-- No verdict is one tenant's (`not_one_tenants`). Weights do not help there: with 3 % of all videos a tenant took the z
-  of a better challenger from +6.0 to -7.4, and that of one that was no better from +2.3 to +8.9.
+- No verdict is one tenant's (`evened`). Weights do not help there: with 3 % of all videos a tenant took the z of a
+  better challenger from +6.0 to -7.4, and that of one that was no better from +2.3 to +8.9.
 
 Measured in simulated worlds, one tenant with a quarter of all clips, each reported with 10^9 views: see
 `tests/unit/ml/test_hostile_tenant.py`.
@@ -27,6 +28,7 @@ FULL_TRUST = 0.5
 """Of the usual agreement with the heuristic, from which on a tenant counts in full."""
 LEAST_TENANTS = 5
 """Of fewer, the evidence of each counts."""
+_LEAST_FACTOR = 1e-6
 _PRIOR_SHARE = 0.02
 _ROUNDS = 200
 
@@ -97,10 +99,11 @@ def trust(
     return np.clip(agreement / (FULL_TRUST * usual), 0, 1)
 
 
-def not_one_tenants(gain: np.ndarray, tenant: np.ndarray) -> np.ndarray:
-    """(videos,) bool: not of the tenant whose videos speak most for a model, nor of the one whose speak most against.
+def evened(gain: np.ndarray, tenant: np.ndarray) -> np.ndarray:
+    """(videos,) factors 0 < f <= 1, one a tenant, after which the tenant whose videos say most for or against a model
+    says no more than the next one.
 
-    A tenant with more than half of the videos is never left out, as in learning.
+    A tenant with more than half of the videos is left as it is, as in learning; so are all where there are few.
 
     Args:
         gain: (videos,) what each says for the model, below 0 against it.
@@ -108,6 +111,10 @@ def not_one_tenants(gain: np.ndarray, tenant: np.ndarray) -> np.ndarray:
     """
     names, index, videos = np.unique(tenant, return_inverse=True, return_counts=True)
     if len(names) < LEAST_TENANTS:
-        return np.ones(len(gain), bool)
-    said = np.where(videos > len(gain) / 2, 0.0, np.bincount(index, gain))
-    return (index != said.argmax()) & (index != said.argmin())
+        return np.ones(len(gain))
+    said = np.where(videos > len(gain) / 2, 0.0, np.abs(np.bincount(index, gain)))
+    first = int(said.argmax())
+    factors = np.ones(len(names))
+    if said[first] > 0:
+        factors[first] = max(float(np.delete(said, first).max()) / float(said[first]), _LEAST_FACTOR)
+    return factors[index]

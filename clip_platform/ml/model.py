@@ -149,7 +149,10 @@ def _trained(
     label_scale = _scale(first.label_of(held.features, held.heuristic))
     accept_scale = Standard(0, 1) if first.accept is None else _scale(learner.predict(first.accept, held.features))
     raw = _blended(first, label_scale, accept_scale, held.features, held.tenant, held.heuristic)
-    calibration = calibrate(raw, labels.value[split.held_out], labels.weight[split.held_out], held.video)
+    value, weight = labels.value[split.held_out], labels.weight[split.held_out]
+    guarded = guarded_weights(value, weight, held.heuristic, held.video, held.tenant, mature.tenant)
+    counts = np.divide(guarded, weight, out=np.zeros_like(guarded), where=weight > 0)
+    calibration = calibrate(raw, value, weight, held.video, counts)
     heads = _heads(watched, labels, mature, seed, recipe)
     if first.accept is None:
         heads = replace(heads, accept=None)

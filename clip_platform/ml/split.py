@@ -85,6 +85,9 @@ def expect_no_target_encoded(
 ) -> None:
     """Refuses a feature that is the mean of a target over its video or tenant, with the clip itself or without.
 
+    A feature that is computed from feedback is so for everybody: it has to look so in both halves of the tenants, as
+    far as there are enough in each, lest one tenant whose feedback goes with a feature keeps all from training.
+
     Args:
         features: (n, f); NaN is the feature's mean.
         targets: each (n,), not centred by video: the label, and raw rates.
@@ -95,11 +98,33 @@ def expect_no_target_encoded(
     known = np.where(np.isnan(features), np.nanmean(np.where(np.isinf(features), np.nan, features), axis=0), features)
     for target in targets:
         for group, of_what in ((video, "video"), (tenant, "tenant")):
-            for column in _encoded(known.astype(float), target, group, of_what == "tenant"):
+            for column in _encoded_for_all(known.astype(float), target, group, tenant, of_what == "tenant"):
                 raise LeakedTarget(
                     f"feature {names[column]} is the {of_what}'s mean of what is to be learned; "
                     "compute it without feedback, or take it out of scoring/features.py"
                 )
+
+
+def _encoded_for_all(
+    features: np.ndarray, target: np.ndarray, group: np.ndarray, tenant: np.ndarray, is_tenant: bool
+) -> np.ndarray:
+    found = _encoded(features, target, group, is_tenant)
+    least = _LEAST_TENANTS if is_tenant else _LEAST_VIDEOS
+    halves = [half for half in _halves(tenant) if len(np.unique(group[half])) >= least]
+    if len(found) and len(halves) == 2:
+        for half in halves:
+            found = np.intersect1d(found, _encoded(features[half], target[half], group[half], is_tenant))
+    return found
+
+
+def _halves(tenant: np.ndarray) -> list[np.ndarray]:
+    """Masks of two sets of tenants with about as many clips each: by size, the largest to the smaller set."""
+    names, index, clips = np.unique(tenant, return_inverse=True, return_counts=True)
+    side, sums = np.zeros(len(names), int), [0, 0]
+    for place in np.argsort(-clips, kind="stable"):
+        side[place] = int(sums[1] < sums[0])
+        sums[side[place]] += int(clips[place])
+    return [side[index] == one for one in (0, 1)]
 
 
 def _encoded(features: np.ndarray, target: np.ndarray, group: np.ndarray, is_tenant: bool) -> np.ndarray:

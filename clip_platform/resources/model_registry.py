@@ -180,16 +180,25 @@ class ModelRegistry:
             client.set_model_version_tag(NAME, self._number(client, version), _VERDICT, _verdict_document(verdict))
 
     def promote(
-        self, version: str, *, reason: str, by: str, verdict: Verdict | None = None, force: bool = False
+        self,
+        version: str,
+        *,
+        reason: str,
+        by: str,
+        verdict: Verdict | None = None,
+        against: str | None = None,
+        force: bool = False,
     ) -> Promotion:
         """Makes a version the champion and the champion `previous`, and records who, when and why.
 
         Args:
-            verdict: recorded first; without one the verdict that was recorded last counts.
+            verdict: recorded first, of a comparison with champion `against` (None: the heuristic); without one the
+                verdict that was recorded last counts.
             force: whether a missing or failed verdict does not matter.
 
         Raises:
-            Conflict: a gate was not passed, no gate has judged it, or it is the champion already.
+            Conflict: a gate was not passed, no gate has judged it, it is the champion already, or it was judged against
+                another champion than serves now.
             InvalidInput: no reason is given.
             CorruptArtifact, FeatureMismatch: it could not serve.
         """
@@ -202,6 +211,11 @@ class ModelRegistry:
         champion, judged = _version_at(registered, CHAMPION), recorded_verdict(found.tags)
         if number == champion and _PROMOTED in found.tags:
             raise Conflict(f"version {number} is the champion already")
+        if verdict is not None and champion != against:
+            raise Conflict(
+                f"version {number} was judged against {against or 'the heuristic'}, but {champion or 'the heuristic'} "
+                "serves now; it is judged anew at the next look"
+            )
         if not force:
             _expect_passed(number, judged)
         self._load(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -43,10 +43,12 @@ def rescore(
     serving: Callable[[], str | None],
     on_day: Callable[[int], None],
     today: date | None = None,
+    kept: Collection[str] = (),
 ) -> Rescored:
     """Scores the clips made on these days; tells `on_day` how many days are done.
 
     Args:
+        kept: versions to go back to; scores of others are deleted once these are shown to everybody.
         serving: the version that serves; asked before each day, because a newer one makes the rest needless.
 
     Raises:
@@ -76,6 +78,8 @@ def rescore(
         flips = tuple(rescoring.flip(door, model.version, today))
     except Conflict as error:
         missing = error.message
+    if missing is None:
+        rescoring.forget(door, {model.version, *kept})
     return Rescored(model.version, written, len(days) - written, clips, unknown, missing, flips)
 
 

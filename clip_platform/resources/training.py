@@ -112,7 +112,7 @@ def judge_challenger(learning: LearningResource, registry: ModelRegistry, *, tod
         registry.record_verdict(version, verdict)
         return Judged(version, champion, verdict, "goes on")
     if verdict.promotes:
-        registry.promote(version, reason=verdict.reason, by=by, verdict=verdict)
+        registry.promote(version, reason=verdict.reason, by=by, verdict=verdict, against=champion)
         champion, action = version, "promoted"
     else:
         registry.record_verdict(version, verdict)

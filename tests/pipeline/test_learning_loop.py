@@ -118,6 +118,10 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
 
     # another model serves: a sensor asks for the archive, the archive follows, tenants see all of it at once
     registry.promote(version, reason="a test", by="somebody", force=True)
+    with loop.server.superuser() as connection:  # a version that served long ago left its scores
+        connection.execute("""
+            insert into clip_scores (tenant_id, video_id, clip_id, model_version, value, low, high, band, top_chance)
+            select tenant_id, video_id, clip_id, 'long ago', 1, 0, 2, 'low', 0 from clips limit 1""")
     requests = _asked(loop)
     assert requests
     assert {request.tags["dagster/priority"] for request in requests} == {"-10"}
@@ -129,6 +133,8 @@ def test_the_loop(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rescored["shown"] == "yes"
     assert rescored["clips"] == len(before)
     assert loop.seen() != before
+    with loop.server.superuser() as connection:
+        assert connection.execute("select distinct model_version from clip_scores").fetchall() == [(version,)]
     assert set(rescoring.shown(loop.learning.scores()).values()) == {version}
     assert _asked(loop, cursor=True) == []
 

@@ -64,6 +64,28 @@ def test_a_hostile_tenant_turns_few_pairs_of_others_round(learned, attack):
     assert mean_tau(of_others(learned, tenant, model)[0], worth, video) > heuristic
 
 
+def shown(learned, tenant, model):
+    """Mean width of other tenants' intervals, and the share of their clips in band "low"."""
+    rows = learned.fresh_examples.where(learned.fresh_examples.tenant != tenant)
+    scored = model.score(rows.features, rows.tenant)
+    return float((scored.high - scored.low).mean()), float(np.mean([band == "low" for band in scored.bands]))
+
+
+def test_what_others_are_shown_is_hardly_moved_by_it(learned, monkeypatch):
+    tenant = largest_tenant(learned.examples)
+    evil = attacked(learned.examples, tenant, ATTACKS["along one feature"](learned.examples))
+    width, low = shown(learned, tenant, learned.model)
+
+    width_now, low_now = shown(learned, tenant, retrained(evil))
+    assert abs(width_now - width) < 0.2 * width
+    assert abs(low_now - low) < 0.2
+
+    whole = model_module.calibrate
+    monkeypatch.setattr(model_module, "calibrate", lambda *values: whole(*values[:4]))
+    width_then, low_then = shown(learned, tenant, retrained(evil))
+    assert abs(width_then - width) > 0.2 * width or abs(low_then - low) > 0.2
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_without_the_guard_it_would(learned, attack, monkeypatch):
     monkeypatch.setattr(model_module, "guarded_weights", lambda _label, weight, *_: weight)

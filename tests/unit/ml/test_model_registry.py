@@ -35,7 +35,8 @@ def with_slope(model, slope):
 
 def promoted(registry, *versions):
     for version in versions:
-        registry.promote(version, reason="better", by="ann", verdict=PASSED)
+        champion = registry.aliases().get("champion")
+        registry.promote(version, reason="better", by="ann", verdict=PASSED, against=champion)
 
 
 def fresh(mlflow_peer, tmp_path, name="other"):
@@ -176,9 +177,21 @@ def test_a_version_that_was_rolled_back_serves_only_when_judged_and_promoted_ane
     with pytest.raises(Conflict, match="no gate has judged it"):
         registry.promote(second, reason="again", by="ann")
 
-    registry.promote(second, reason="it was the data", by="ann", verdict=PASSED)
+    registry.promote(second, reason="it was the data", by="ann", verdict=PASSED, against=second)
     assert registry.load_champion().version == second
     assert registry.history()[0].replaced == first
+
+
+def test_a_verdict_against_another_champion_than_serves_promotes_nobody(registry, numbers):
+    first, second, third = numbers
+    promoted(registry, first, second)
+    registry.roll_back(reason="while the third was judged", by="ann")
+
+    with pytest.raises(Conflict, match=f"judged against {second}, but {first} serves now"):
+        registry.promote(third, reason="better", by="dagster", verdict=PASSED, against=second)
+    assert registry.load_champion().version == first
+    registry.promote(third, reason="better", by="dagster", verdict=PASSED, against=first)
+    assert registry.load_champion().version == third
 
 
 def test_rolling_back_restores_scores_exactly(registry, numbers, learned):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clip_platform.errors import LeakedTarget, TooFewExamples
+from clip_platform.ml import split as split_module
 from clip_platform.ml.examples import FEATURE_NAMES
 from clip_platform.ml.labels import engagement_labels
 from clip_platform.ml.simulate import examples_of, make_clips, make_world, show
@@ -104,6 +105,21 @@ def test_the_mean_of_a_video_without_the_clip_is_refused():
 def test_the_mean_of_a_tenant_as_a_feature_is_refused():
     with pytest.raises(LeakedTarget, match="flux_rel is the tenant's mean"):
         guard(with_column(group_mean(COMPLETED, WATCHED.tenant)))
+
+
+def test_one_tenant_cannot_keep_all_from_training(monkeypatch):
+    names, clips = np.unique(WATCHED.tenant, return_counts=True)
+    ours = WATCHED.tenant == names[np.argmax(clips)]
+    liked = np.isin(WATCHED.video, np.unique(WATCHED.video[ours])[::2])
+    features = WATCHED.features.copy()
+    features[ours, FEATURE_NAMES.index("flux_rel")] = np.where(liked[ours], 1e3, -1e3)
+    targets = [np.where(ours, np.where(liked, 4.0, -4.0), LABEL)]
+
+    expect_no_target_encoded(features, FEATURE_NAMES, targets, WATCHED.video, WATCHED.tenant)
+
+    monkeypatch.setattr(split_module, "_halves", lambda tenant: [np.ones(len(tenant), bool)])
+    with pytest.raises(LeakedTarget, match="flux_rel"):
+        expect_no_target_encoded(features, FEATURE_NAMES, targets, WATCHED.video, WATCHED.tenant)
 
 
 def test_of_few_videos_nothing_can_be_said():
