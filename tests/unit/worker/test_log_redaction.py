@@ -12,7 +12,7 @@ from clip_platform.errors import StorageUnavailable
 from clip_platform.identifiers import new_ulid
 from clip_platform.worker.log_redaction import redact
 
-VIDEO, RUN = new_ulid(), "0b6b0a6e-6c2a-4a8c-9d3b-5a4c8f0e7d21"
+VIDEO, RUN = "01M8FP311Y7ESX7AVX3KHF8ZM9", "0b6b0a6e-6c2a-4a8c-9d3b-5a4c8f0e7d21"
 IDS = {VIDEO, RUN, f"tok_{new_ulid()}"}
 NAMING = [
     json.dumps({"level": "info", "message": "x", "tenant": "acme"}),
