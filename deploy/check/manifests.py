@@ -25,8 +25,12 @@ def built(overlay: str) -> list[Manifest]:
         Missing: kubectl is absent or too old for these kustomizations.
         Problem: the overlay cannot be built.
     """
-    folder = str(KUBERNETES / "overlays" / overlay)
-    text = run([KUBECTL.path(), "kustomize", "--load-restrictor", "LoadRestrictionsNone", folder])
+    return built_in(KUBERNETES / "overlays" / overlay)
+
+
+def built_in(folder: Path) -> list[Manifest]:
+    """The same for any folder with a kustomization."""
+    text = run([KUBECTL.path(), "kustomize", "--load-restrictor", "LoadRestrictionsNone", str(folder)])
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
 

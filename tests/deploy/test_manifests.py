@@ -1,5 +1,6 @@
 """Manifests as they would be applied, beyond what a schema can say: names meet, pods are confined."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -35,6 +36,23 @@ def test_every_object_has_only_fields_that_kubernetes_knows(overlay: list[Manife
     pytest.importorskip("kubernetes_validate")
 
     assert manifests.violations(overlay, None) == []
+
+
+def test_azures_part_goes_on_the_same_base(tmp_path: Path) -> None:
+    there = {name: os.path.relpath(manifests.KUBERNETES / name, tmp_path) for name in ("base", "components/azure")}
+    (tmp_path / "kustomization.yaml").write_text(
+        f"resources: [{there['base']}]\ncomponents: [{there['components/azure']}]\n"
+    )
+    try:
+        objects = manifests.built_in(tmp_path)
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+    (ingress,) = _of("Ingress", objects)
+    accounts = {one["metadata"]["name"]: one["metadata"].get("labels", {}) for one in _of("ServiceAccount", objects)}
+    assert ingress["spec"]["ingressClassName"] == "azure-application-gateway"
+    assert accounts["api"]["azure.workload.identity/use"] == "true"
+    assert {"secrets-reader", "clip-platform-step"} <= set(accounts)
 
 
 def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
