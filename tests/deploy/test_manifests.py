@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from clip_platform import compute
+from clip_platform.api.metrics import ApiMetrics
 from clip_platform.settings import Settings
 from deploy.check import manifests
 from deploy.check.tools import KUBECTL, Missing
@@ -117,7 +118,7 @@ def test_services_lead_to_pods(overlay: list[Manifest]) -> None:
     for service in _of("Service", overlay):
         selector = service["spec"].get("selector")
         found = selector is not None and any(selector.items() <= one.items() for one in labels)
-        assert found or service["metadata"]["name"] == "nothing"
+        assert found, service["metadata"]["name"]
 
 
 def test_no_service_becomes_a_setting(overlay: list[Manifest]) -> None:
@@ -172,7 +173,7 @@ def test_dagster_and_mlflow_are_offered_behind_a_proxy_only(overlay: list[Manife
         path["backend"]["service"]["name"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]
     }
 
-    assert targets == {"api", "nothing", "oauth2-proxy-dagster", "oauth2-proxy-mlflow"}
+    assert targets == {"api", "oauth2-proxy-dagster", "oauth2-proxy-mlflow"}
     assert VALUES["ingress"] == {"enabled": False}
 
 
@@ -200,6 +201,8 @@ def test_production_changes_colour_and_goes_back_on_errors() -> None:
     lasts_s = _seconds(errors["initialDelay"]) + _seconds(errors["interval"]) * errors["count"]
     assert strategy["postPromotionAnalysis"] == {"templates": [{"templateName": "api-errors"}]}
     assert lasts_s < strategy["scaleDownDelaySeconds"], "the old version is gone before the new one is judged"
+    query = errors["provider"]["prometheus"]["query"]
+    assert set(re.findall(r"clip_platform_\w+", query)) == {f"{ApiMetrics().requests._name}_total"}
     production = (manifests.KUBERNETES / "overlays" / "production" / "kustomization.yaml").read_text()
     assert "../../components/blue-green" in production
 

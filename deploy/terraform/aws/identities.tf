@@ -38,7 +38,7 @@ locals {
       ]
     }
     dagster = {
-      accounts = ["clip-platform:clip-platform-dagster"]
+      accounts = ["clip-platform:clip-platform-dagster", "clip-platform:exporter"]
       statements = [
         { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = [local.objects["logs"], local.objects["media"], local.objects["keys"]] },
         { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.lists["logs"], local.lists["media"], local.lists["keys"]] },
@@ -109,7 +109,7 @@ resource "aws_iam_role_policy_attachment" "disks" {
 # Empty: people or a rotation put the values in, so that none is in Terraform's state.
 resource "aws_secretsmanager_secret" "pods" {
   #checkov:skip=CKV2_AWS_57:roles' passwords are turned by provision-database (docs/runbook.md), which a rotation function could not do
-  for_each                = toset(["api", "worker", "owner", "pipeline", "dagster", "mlflow", "oauth2-proxy", "backup"])
+  for_each                = toset(["api", "worker", "owner", "pipeline", "dagster", "mlflow", "oauth2-proxy", "backup", "exporter"])
   name                    = "clip-platform/${each.key}"
   kms_key_id              = aws_kms_key.data.arn
   recovery_window_in_days = 7

@@ -5,7 +5,7 @@ locals {
     api            = { accounts = ["api"], containers = ["media", "keys"], wraps = true }
     worker         = { accounts = ["worker"], containers = ["media", "keys"], wraps = true }
     pipeline       = { accounts = ["clip-platform-run", "clip-platform-step"], containers = ["media", "keys", "logs"], wraps = true }
-    dagster        = { accounts = ["clip-platform-dagster"], containers = ["media", "keys", "logs"], wraps = true }
+    dagster        = { accounts = ["clip-platform-dagster", "exporter"], containers = ["media", "keys", "logs"], wraps = true }
     mlflow         = { accounts = ["mlflow"], containers = ["models"], wraps = false }
     backup         = { accounts = ["backup"], containers = ["backups"], wraps = false }
     secrets-reader = { accounts = ["secrets-reader"], containers = [], wraps = false }
