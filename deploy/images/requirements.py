@@ -27,12 +27,16 @@ COMMANDS = (
     "clip_platform.client",
 )
 """What the image runs beside the API and its worker; `clip_platform.cli.commands` reaches the rest only when asked."""
+NOT_HERE = "clip_platform.exporter"
+"""Reached by `clip_platform.cli.serving` when asked for; it looks at Dagster, so the pipeline image runs it."""
 _HEAD = "# What the API and its worker import. Written by: python -m deploy.images.requirements\n"
 
 
 def imported_modules() -> set[str]:
     """Top-level modules outside the package that the API image may import, inside functions too."""
     graph = grimp.build_graph("clip_platform", include_external_packages=True, cache_dir=None)
+    for name in graph.find_descendants(NOT_HERE) | {NOT_HERE}:
+        graph.remove_module(name)
     entries = {name for name in graph.modules if name.startswith(("clip_platform.api", "clip_platform.worker"))}
     reached = entries.union(COMMANDS, *(graph.find_upstream_modules(entry) for entry in (*entries, *COMMANDS)))
     commands = graph.find_modules_directly_imported_by("clip_platform.cli.commands")
