@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.errors import DagsterRunNotFoundError
 
+from clip_platform.errors import InvalidSetting
 from clip_platform.jobs import process_video, rerender_clips
 from clip_platform.partitions import videos
 from clip_platform.sensors.endings import end_run
@@ -73,21 +74,35 @@ def others_may_still_write(instance: dg.DagsterInstance, since: datetime) -> boo
 def redact(
     instance: dg.DagsterInstance, redactor: Redactor, after: Position | None, may_go_on: Callable[[], bool]
 ) -> tuple[int, Position | None]:
-    """Goes through Dagster's own tables; as `database.redaction.redact`."""
+    """Goes through Dagster's own tables; as `database.redaction.redact`.
+
+    Raises:
+        InvalidSetting: Dagster keeps them in no SQL database.
+    """
     from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
     from dagster._core.storage.runs.schema import RunStorageSqlMetadata
+    from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
     from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
+    from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 
     from clip_platform.database import redaction
 
+    runs, events, schedules = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+    if not (
+        isinstance(runs, SqlRunStorage)
+        and isinstance(events, SqlEventLogStorage)
+        and isinstance(schedules, SqlScheduleStorage)
+    ):
+        raise InvalidSetting(
+            f"an account cannot be erased from Dagster's storage ({type(runs).__name__}, {type(events).__name__}, "
+            f"{type(schedules).__name__}); set one in SQL, `storage: postgres`, in dagster.yaml"
+        )
     changed = 0
-    runs: Any = instance.run_storage  # all three are of Dagster's SQL storages, whose base classes do not say so
-    events: Any = instance.event_log_storage
-    ticks: Any = instance.schedule_storage
     parts = (
         (runs.connect, RunStorageSqlMetadata),
         (events.index_connection, SqlEventLogStorageMetadata),
-        (ticks.connect, ScheduleStorageSqlMetadata),
+        (schedules.connect, ScheduleStorageSqlMetadata),
     )
     for connect, metadata in parts:
         tables = metadata.sorted_tables
