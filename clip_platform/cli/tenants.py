@@ -81,10 +81,12 @@ def close_tenant(tenant_id: str, confirmation: str | None) -> int:
         NotFound: no such tenant.
         InvalidInput: the name was not typed as it is. Conflict: it is being closed already.
     """
+    if not is_tenant_id(tenant_id) or tenant_id == OPERATORS:
+        raise NotFound(_NO_TENANT.format(tenant_id))
     with open_database() as database:
         with database.tenant_transaction(tenant_id) as connection:
-            if tenant_id == OPERATORS or not tenants.exists(connection):
-                raise NotFound(f"there is no tenant {tenant_id!r}; `clip-platform tenant list` shows them")
+            if not tenants.exists(connection):
+                raise NotFound(_NO_TENANT.format(tenant_id))
             name = tenants.own(connection).name
         if confirmation is None:
             confirmation = Prompt.ask(f"all of {escape(name)!r} will be erased for ever; type its name to go on")
