@@ -9,7 +9,7 @@ VIDEO ?=
 OPTIONS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format openapi evaluate learning-report tiny-asr bench bench-long bench-gpu clean
+.PHONY: help demo up test test-cluster check check-deploy format openapi evaluate learning-report tiny-asr bench bench-long bench-gpu clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,11 +30,17 @@ up: $(VENV)/.base  ## Postgres, Dagster, MLflow, the API and its worker on loopb
 test: $(VENV)/.develop $(VENV)/.peers  ## every test that needs no GPU and no cluster
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
+test-cluster: $(VENV)/.develop  ## whole runs through the launcher and executor of a cluster, on a stand-in of its API
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
 check: $(VENV)/.develop  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-deploy: $(VENV)/.develop  ## all of deploy/, as far as the tools here can judge it; OPTIONS=--require-all as in CI
+	$(BIN)/python -m deploy.check $(OPTIONS)
 
 format: $(VENV)/.develop  ## rewrite the code in the house format
 	$(BIN)/ruff format .
