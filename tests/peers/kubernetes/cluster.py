@@ -198,7 +198,7 @@ class Cluster:
         name, spec, status = job["metadata"]["name"], job["spec"], job["status"]
         pods = self._pods_of(name)
         active = [pod for pod in pods if not pod.is_over]
-        status["succeeded"] = sum(pod.phase == "Succeeded" for pod in pods)
+        status["succeeded"] = sum(pod.phase == "Succeeded" for pod in pods) + job.get("ended", 0)
         status["failed"] = sum(pod.phase == "Failed" for pod in pods) + job.get("lost", 0)
         status["active"] = len(active)
         if "conditions" in status:
@@ -357,10 +357,11 @@ class Cluster:
         self._remove(pod)
 
     def _remove(self, pod: Pod) -> None:
-        """A pod that goes before it has ended counts as one that failed."""
+        """Its end still counts; a pod that goes before it has ended counts as one that failed."""
         job = self.jobs.get(pod.labels["job-name"])
-        if job is not None and pod.phase != "Succeeded":
-            job["lost"] = job.get("lost", 0) + 1
+        if job is not None:
+            counted = "ended" if pod.phase == "Succeeded" else "lost"
+            job[counted] = job.get(counted, 0) + 1
         del self.pods[pod.name]
 
     def _end(self, pod: Pod) -> None:
