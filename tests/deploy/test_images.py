@@ -20,6 +20,8 @@ from deploy.images import pin, requirements
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "deploy" / "images"
 NAMES = ("api", "pipeline", "gpu")
+_METADATA = {"METADATA", "PKG-INFO"}
+"""Of a wheel, and of a checkout that is installed as it lies."""
 _DIGEST = "sha256:" + "5a" * 32
 
 
@@ -35,7 +37,7 @@ def api_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if ".." not in file.parts:
                 _link(packages, Path(distribution(name).locate_file("")), file.parts)
     (packages / "clip_platform").symlink_to(ROOT / "clip_platform")
-    metadata = next(file for file in distribution("clip-platform").files or () if file.name == "METADATA")
+    metadata = next(file for file in distribution("clip-platform").files or () if file.name in _METADATA)
     (packages / metadata.parent.name).symlink_to(Path(metadata.locate()).parent)
     return folder / "bin" / "python"
 
