@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRunStatus, RunRecord
 
 _SECONDS = (1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10800)
-_MOST_ACTIVE, _MOST_ENDED = 2000, 500
+_MOST_ACTIVE = 2000
+_OF_RUNS = ("dagster_job", "status")
+"""Not `job`: that is what Prometheus calls the scrape a figure comes from."""
 _OVERLAP = timedelta(seconds=30)
 """Looked at again, since a run's record may be seen after one that ended later."""
 
@@ -36,17 +38,17 @@ class RunMetrics:
         self._instance, self._gpu_stages = instance, frozenset(gpu_stages)
         self._since = now or datetime.now(UTC)
         self._counted: dict[str, datetime] = {}
-        self._active = Gauge("clip_platform_runs", "Runs that have not ended.", ("job", "status"), registry=registry)
+        self._active = Gauge("clip_platform_runs", "Runs that have not ended.", _OF_RUNS, registry=registry)
         self._oldest = Gauge(
             "clip_platform_runs_oldest_seconds",
             "Since the oldest of them was made.",
-            ("job", "status"),
+            _OF_RUNS,
             registry=registry,
         )
         self._runs = Histogram(
             "clip_platform_run_seconds",
             "Runs from start to end.",
-            ("job", "status"),
+            _OF_RUNS,
             buckets=_SECONDS,
             registry=registry,
         )
@@ -68,11 +70,9 @@ class RunMetrics:
         import dagster as dg
 
         filters = dg.RunsFilter(statuses=_ended(), updated_after=self._since - _OVERLAP)
-        records = self._instance.get_run_records(
-            filters, limit=_MOST_ENDED, order_by="update_timestamp", ascending=True
-        )
+        records = self._instance.get_run_records(filters, order_by="update_timestamp", ascending=True)
         for record in records:
-            if record.dagster_run.run_id not in self._counted and record.update_timestamp >= self._since - _OVERLAP:
+            if record.dagster_run.run_id not in self._counted:
                 self._count(record)
         if records:
             self._since = max(self._since, records[-1].update_timestamp)

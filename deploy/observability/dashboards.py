@@ -101,7 +101,7 @@ def operations() -> Dashboard:
                 "runs",
                 "Not ended, by status.",
                 "short",
-                ("sum by (job, status) (clip_platform_runs)", "{{job}} {{status}}"),
+                ("sum by (dagster_job, status) (clip_platform_runs)", "{{dagster_job}} {{status}}"),
             )
         )
         .with_panel(plot("given up", "By error class.", "short", ("clip_platform_dead_letters", "{{error_class}}")))

@@ -98,3 +98,14 @@ def test_alarms_go_off_when_they_should() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_metric_has_a_label_that_a_scrape_sets() -> None:
+    """Prometheus would rename ours, and rules would ask for the scrape's."""
+    registry = CollectorRegistry()
+    metrics = [BacklogMetrics(registry, NOBODY), RunMetrics(registry, NOBODY, ()), CheckMetrics(registry, NOBODY, ())]
+    gauges = [
+        value for one in [*metrics, ApiMetrics()] for value in vars(one).values() if hasattr(value, "_labelnames")
+    ]
+    assert len(gauges) > 8
+    assert not {"job", "instance"} & {label for gauge in gauges for label in gauge._labelnames}

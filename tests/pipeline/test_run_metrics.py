@@ -34,7 +34,7 @@ def test_each_run_is_counted_once() -> None:
         metrics = RunMetrics(registry, instance, {"speech"})
         process_video.execute_in_process(instance=instance)
         metrics.look()
-        first = value("run_seconds_count", job="process_video", status="success")
+        first = value("run_seconds_count", dagster_job="process_video", status="success")
         process_video.execute_in_process(instance=instance, tags={"fails": "yes"}, raise_on_error=False)
         metrics.look()
         metrics.look()
@@ -42,16 +42,16 @@ def test_each_run_is_counted_once() -> None:
         metrics.look()
 
         assert first is not None
-        assert value("run_seconds_count", job="process_video", status="success") == first
-        assert value("run_seconds_count", job="process_video", status="failure") == 1
+        assert value("run_seconds_count", dagster_job="process_video", status="success") == first
+        assert value("run_seconds_count", dagster_job="process_video", status="failure") == 1
         assert value("step_seconds_count", stage="speech", status="success") == first + 1
         assert value("step_seconds_count", stage="delivery", status="failure") == 1
         assert value("gpu_seconds_total", stage="speech") > 0
         assert value("gpu_seconds_total", stage="delivery") is None
-        assert value("runs", job="process_video", status="not_started") == 1
+        assert value("runs", dagster_job="process_video", status="not_started") == 1
         instance.delete_run(waiting.run_id)
         metrics.look()
-        assert value("runs", job="process_video", status="not_started") is None
+        assert value("runs", dagster_job="process_video", status="not_started") is None
 
 
 @dg.asset(
