@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from clip_platform import telemetry
+from clip_platform import telemetry, tracing
 from clip_platform.database import leases, recovery
 from clip_platform.database import videos as video_rows
 from clip_platform.database.connection import Database
@@ -34,6 +34,7 @@ def run_in_this_process(video_id: str, run_id: str, parent: int, *, recompute: b
     die_with_parent(parent)
     settings = read_settings()
     telemetry.configure_logging(sys.stderr, settings.log_level)
+    tracing.configure("pipeline")
     database = Database(settings.database_url("pipeline") or "")
     tenant_id = video_rows.tenant_of(database, video_id)
     if tenant_id is None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +16,7 @@ from clip_platform import tracing
 from clip_platform.embedded.locks import exclusive
 from clip_platform.embedded.machine import Machine, running_machine
 from clip_platform.embedded.mlflow import mlflow_server
-from clip_platform.embedded.supervisor import Child, Supervisor, port_answers
+from clip_platform.embedded.supervisor import Child, Supervisor, free_port, port_answers
 from clip_platform.errors import AlreadyRunning, DeadlineExceeded, InvalidSetting
 from clip_platform.settings import PREFIX, Settings, read_settings
 from clip_platform.telemetry import configure_logging
@@ -79,28 +78,14 @@ def serve_api() -> int:
     return 0
 
 
-@contextmanager
-def _metrics_of(app: FastAPI, settings: Settings) -> Iterator[None]:
-    """On a port of their own, which no tenant reaches; none without one."""
+def _metrics_of(app: FastAPI, settings: Settings) -> AbstractContextManager[None]:
+    """None without a port."""
     if settings.api_metrics_port is None:
-        yield
-        return
-    from prometheus_client import start_http_server
+        return nullcontext()
+    from clip_platform.network.metrics_listener import serving_metrics
 
-    try:
-        server, thread = start_http_server(
-            settings.api_metrics_port, settings.metrics_host, registry=app.state.metrics.registry
-        )
-    except OSError as error:
-        raise InvalidSetting(
-            f"{settings.metrics_host}:{settings.api_metrics_port} cannot be listened on: {error.strerror}; choose "
-            f"another {PREFIX}API_METRICS_PORT"
-        ) from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
+    registry = app.state.metrics.registry
+    return serving_metrics(registry, settings.metrics_host, settings.api_metrics_port, f"{PREFIX}API_METRICS_PORT")
 
 
 def run_exporter() -> int:
@@ -164,17 +149,9 @@ def _only_one(machine: Machine) -> Iterator[None]:
         yield
 
 
-def _free_port() -> int:
-    """For the code server, which only its two neighbours talk to."""
-    with socket.socket() as probe:
-        probe.bind((_LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def _children(machine: Machine, settings: Settings, port: int) -> list[Child]:
     ours = [] if settings.mlflow_uri is not None else [mlflow_server(machine, settings.mlflow_port)]
-    return [*_of_dagster(machine, port, _free_port()), *_of_the_api(machine, settings), *ours]
+    return [*_of_dagster(machine, port, free_port()), *_of_the_api(machine, settings), *ours]
 
 
 def _of_the_api(machine: Machine, settings: Settings) -> list[Child]:

@@ -69,6 +69,6 @@ def _expect_none(connection: psycopg.Connection) -> None:
 
     if has_tenants(connection):
         raise InvalidInput(
-            "there are simulated tenants already; delete them, or give the simulation a home of its own with "
-            "CLIP_PLATFORM_HOME"
+            "there are simulated tenants already; close them with `clip-platform tenant close`, or give the simulation "
+            "a home of its own with CLIP_PLATFORM_HOME"
         )

@@ -27,6 +27,7 @@ class BacklogCounts:
         dead_letters: by error class.
         deliveries, delivery_lag_s: webhook deliveries that are due, and how long the oldest has been.
         events, event_lag_s: events that nobody was told of yet, and the oldest one's age.
+        erasures: accounts that are closed and not erased yet; `overdue_erasures` of them past their day.
         upload_sessions: open ones; `expired_sessions` of them are past their time.
     """
 
@@ -36,6 +37,8 @@ class BacklogCounts:
     delivery_lag_s: float
     events: int
     event_lag_s: float
+    erasures: int
+    overdue_erasures: int
     upload_sessions: int
     expired_sessions: int
 
@@ -57,6 +60,8 @@ _DELIVERIES = text("""
 _EVENTS = text("""
     select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::float
     from events where dispatched_at is null""")
+_ERASURES = text("""
+    select count(*), count(*) filter (where deadline_at < now()) from erasure_receipts where completed_at is null""")
 _UPLOADS = text("""
     select count(*), count(*) filter (where expires_at < now()) from upload_sessions where completed_at is null""")
 
@@ -69,5 +74,17 @@ def count_backlog(database: Database) -> BacklogCounts:
         dead = tuple((name, count) for name, count in connection.execute(_DEAD, {"most": MOST_COUNTED}))
         deliveries, delivery_lag_s = connection.execute(_DELIVERIES).one()
         events, event_lag_s = connection.execute(_EVENTS).one()
+        erasures, overdue = connection.execute(_ERASURES).one()
         sessions, expired = connection.execute(_UPLOADS).one()
-    return BacklogCounts(videos, dead, deliveries, delivery_lag_s, events, event_lag_s, sessions, expired)
+    return BacklogCounts(
+        videos=videos,
+        dead_letters=dead,
+        deliveries=deliveries,
+        delivery_lag_s=delivery_lag_s,
+        events=events,
+        event_lag_s=event_lag_s,
+        erasures=erasures,
+        overdue_erasures=overdue,
+        upload_sessions=sessions,
+        expired_sessions=expired,
+    )

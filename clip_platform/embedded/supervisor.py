@@ -46,6 +46,14 @@ def port_answers(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def free_port(host: str = "127.0.0.1") -> int:
+    """One that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def is_healthy(port: int, path: str, host: str = "127.0.0.1") -> bool:
     """Whether a GET of `path` there is answered with 200."""
     connection = http.client.HTTPConnection(host, port, timeout=2.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +17,9 @@ import psycopg
 
 from clip_platform.definitions import build_definitions, default_resources
 from clip_platform.embedded.machine import Machine, running_machine
-from clip_platform.embedded.mlflow import LOOPBACK, mlflow_server
+from clip_platform.embedded.mlflow import mlflow_server
 from clip_platform.embedded.postgres import superuser_url
-from clip_platform.embedded.supervisor import Supervisor
+from clip_platform.embedded.supervisor import Supervisor, free_port
 from clip_platform.evaluation.simulated_past import SimulatedPast
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.models import ModelsResource
@@ -67,7 +66,7 @@ def on_machine(machine: Machine, home: Path, world: World, first_day: date) -> I
 @contextmanager
 def fresh_platform(world: World, weeks: int) -> Iterator[SimulatedPlatform]:
     """With defaults for all settings, in a folder that goes, on a Postgres and an MLflow of its own."""
-    port = _free_port()
+    port = free_port()
     with TemporaryDirectory(prefix="clip-platform-simulated-") as folder:
         home = Path(folder)
         ours = {f"{PREFIX}HOME": folder, f"{PREFIX}MLFLOW_PORT": str(port)}
@@ -100,10 +99,3 @@ def _environment(variables: Mapping[str, str], without: str | None = None) -> It
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 
 from clip_platform.database.connection import Database
 from clip_platform.errors import InvalidSetting
 from clip_platform.exporter.backlog import BacklogMetrics
 from clip_platform.exporter.checks import CheckMetrics
 from clip_platform.exporter.runs import RunMetrics
+from clip_platform.network.metrics_listener import serving_metrics
 from clip_platform.settings import PREFIX, Settings
 from clip_platform.storage.objects import ObjectStore, open_store
 
@@ -56,21 +57,13 @@ def run(settings: Settings) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with looking(settings) as (registry, looks):
-        try:
-            server, thread = start_http_server(settings.exporter_port, settings.metrics_host, registry=registry)
-        except OSError as error:
-            raise InvalidSetting(
-                f"{settings.metrics_host}:{settings.exporter_port} cannot be listened on: {error.strerror}; choose "
-                f"another {PREFIX}EXPORTER_PORT"
-            ) from error
-        try:
-            while not stopping.is_set():
-                looks.look()
-                stopping.wait(LOOK_EVERY_S)
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        looking(settings) as (registry, looks),
+        serving_metrics(registry, settings.metrics_host, settings.exporter_port, f"{PREFIX}EXPORTER_PORT"),
+    ):
+        while not stopping.is_set():
+            looks.look()
+            stopping.wait(LOOK_EVERY_S)
 
 
 @contextmanager

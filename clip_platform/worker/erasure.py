@@ -45,6 +45,16 @@ REMAINS = (
         "until": "the backups expire",
     },
     {
+        "where": "earlier versions of objects in Azure, where the container keeps versions",
+        "what": "bytes that Azure encrypted with the account's scope, or that nobody can read any more",
+        "until": "the container's own policy ends them",
+    },
+    {
+        "where": "the database server's own log, and scratch folders of steps that were killed",
+        "what": "ids in messages of failed statements; parts of a video that was being worked on",
+        "until": "the server's log is rotated away; the step's machine or volume is gone",
+    },
+    {
         "where": "backups of the databases",
         "what": "the rows as they were when the backup was taken",
         "until": "the backups expire; whoever restores one has to erase again what was erased since",

@@ -29,6 +29,9 @@ def exporter(migrated_server: MigratedServer, database: Database) -> Iterator[Da
         connection.execute("""insert into upload_sessions (video_id, tenant_id, object_key, store_upload_id,
             part_size_bytes, part_count, size_bytes, expires_at)
             select id, tenant_id, tenant_id || '/x', 'u', 1, 1, 1, now() - interval '1 h' from videos limit 1""")
+        connection.execute("""insert into erasure_receipts (request_id, secret_hash, deadline_at, completed_at, receipt)
+            values ('a', '1', now() - interval '1 h', null, null), ('b', '2', now() + interval '1 h', null, null),
+            ('c', '3', now() - interval '1 h', now(), '{}')""")
     opened = Database(migrated_server.url(roles.EXPORTER))
     yield opened
     opened.close()
@@ -46,6 +49,7 @@ def test_what_waits_is_counted_by_tenant_and_state(exporter: Database) -> None:
     assert (counts.deliveries, counts.delivery_lag_s) == (0, 0.0)
     assert counts.events == 1
     assert 0 <= counts.event_lag_s < 60
+    assert (counts.erasures, counts.overdue_erasures) == (2, 1)
     assert (counts.upload_sessions, counts.expired_sessions) == (1, 1)
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from clip_platform.database import rescoring
+from clip_platform.database.simulated import shown_values
 from clip_platform.evaluation.simulated_past import SimulatedPast
 from clip_platform.jobs import LEARNING
 from clip_platform.ml.simulate import make_clips, make_world
@@ -57,12 +58,7 @@ class Loop:
     def seen(self) -> dict[tuple[str, str], float]:
         """Scores as tenants see them."""
         with self.server.superuser() as connection:
-            rows = connection.execute("""
-                select c.video_id, c.clip_id, coalesce(s.value, c.score) from clips c
-                left join score_versions v on v.tenant_id = c.tenant_id
-                left join clip_scores s on s.video_id = c.video_id and s.clip_id = c.clip_id
-                    and s.model_version = v.model_version""").fetchall()
-        return {(video, clip): value for video, clip, value in rows}
+            return shown_values(connection)
 
 
 @pytest.fixture

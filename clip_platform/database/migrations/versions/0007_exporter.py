@@ -17,6 +17,7 @@ grant select (completed_at, expires_at) on upload_sessions to clip_platform_expo
 create policy exporter_counts_uploads on upload_sessions for select to clip_platform_exporter using (true);
 grant select (sequence, created_at, dispatched_at) on events to clip_platform_exporter;
 create policy exporter_counts_events on events for select to clip_platform_exporter using (true);
+grant select (deadline_at, completed_at) on erasure_receipts to clip_platform_exporter;
 create index on webhook_deliveries (next_attempt_at) where state = 'pending';
 """
 
@@ -32,5 +33,5 @@ def downgrade() -> None:
         drop policy exporter_counts_deliveries on webhook_deliveries;
         drop policy exporter_counts_uploads on upload_sessions;
         drop policy exporter_counts_events on events;
-        revoke all on videos, webhook_deliveries, upload_sessions, events from clip_platform_exporter;
+        revoke all on videos, webhook_deliveries, upload_sessions, events, erasure_receipts from clip_platform_exporter;
         revoke all on schema public from clip_platform_exporter""")
