@@ -106,6 +106,9 @@ def test_examples_are_those_of_the_arrays_that_the_rows_were_written_from(past: 
     assert 0.6 < counts < 1.05  # counters come in by the day, and are computed as if by the minute
     other = replace(path, explored=~path.explored)
     assert same_examples(other, path) == (0.0, 1.0)
+    features = path.features.copy()
+    features[:10, -1] += 1
+    assert same_examples(replace(path, features=features), path) == (1 - 10 / len(path), 1.0)
     assert same_examples(path.where(np.arange(3)), path)[0] == 0.0
 
 
