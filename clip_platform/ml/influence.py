@@ -101,20 +101,26 @@ def trust(
 
 def evened(gain: np.ndarray, tenant: np.ndarray) -> np.ndarray:
     """(videos,) factors 0 < f <= 1, one a tenant, after which the tenant whose videos say most for or against a model
-    says no more than the next one.
+    says no more than the next one does, or, where it says what the others say, than as many videos of theirs would and
+    two standard errors more.
 
-    A tenant with more than half of the videos is left as it is, as in learning; so are all where there are few.
+    The second is for a large tenant among few, which rightly says more than the next. A tenant with more than half of
+    the videos is left as it is, as in learning; so are all where there are few.
 
     Args:
         gain: (videos,) what each says for the model, below 0 against it.
         tenant: (videos,) names.
     """
     names, index, videos = np.unique(tenant, return_inverse=True, return_counts=True)
-    if len(names) < LEAST_TENANTS:
-        return np.ones(len(gain))
-    said = np.where(videos > len(gain) / 2, 0.0, np.abs(np.bincount(index, gain)))
-    first = int(said.argmax())
     factors = np.ones(len(names))
-    if said[first] > 0:
-        factors[first] = max(float(np.delete(said, first).max()) / float(said[first]), _LEAST_FACTOR)
+    if len(names) >= LEAST_TENANTS:
+        sums = np.bincount(index, gain)
+        said = np.where(videos > len(gain) / 2, 0.0, np.abs(sums))
+        first = int(said.argmax())
+        others, count = gain[index != first], int(videos[first])
+        most = float(np.delete(said, first).max())
+        if sums[first] * others.mean() > 0:
+            most = max(most, count * abs(float(others.mean())) + 2 * float(others.std()) * count**0.5)
+        if said[first] > most:
+            factors[first] = max(most / float(said[first]), _LEAST_FACTOR)
     return factors[index]

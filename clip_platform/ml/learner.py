@@ -11,6 +11,9 @@ import numpy as np
 from clip_platform.errors import CorruptArtifact
 
 LEARNING_RATE = 0.05
+MOST_LEAVES = 8
+"""With 31 leaves, and 0.4 of the features in a tree, tau of 10,000 clips was 0.010 less (two standard errors 0.003, 12
+worlds)."""
 REGRESSION, SHARES = "regression", "cross_entropy"
 """Objectives: squared loss, and log loss for targets 0 .. 1."""
 
@@ -49,10 +52,10 @@ def _parameters(examples: int, seed: int, objective: str) -> dict[str, Any]:
     return {
         "objective": objective,
         "learning_rate": LEARNING_RATE,
-        "num_leaves": min(max(examples // 60, 4), 31),
+        "num_leaves": min(max(examples // 60, 4), MOST_LEAVES),
         "min_data_in_leaf": min(max(examples // 50, 8), 60),
         "lambda_l2": 10.0,
-        "feature_fraction": 0.4,
+        "feature_fraction": 0.6,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "max_bin": 127,

@@ -55,18 +55,18 @@ def test_the_same_model_again_is_not_promoted(trial: Trial, learned: Learned) ->
     assert verdict.results[-1].statistics["gain"] == 0
 
 
-def test_a_model_that_ranks_the_other_way_round_is_stopped_offline(trial: Trial) -> None:
+def test_a_model_that_ranks_the_other_way_round_is_stopped_offline(long_trial: Trial) -> None:
     class Backwards(EngagementModel):
         def raw(self, features, tenant, heuristic=None):
             return -super().raw(features, tenant, heuristic)
 
-    model = trial.challenger
+    model = long_trial.challenger
     backwards = Backwards(**{name: getattr(model, name) for name in EngagementModel.__slots__})
-    fresh = gates._fresh(replace(trial, challenger=backwards))
-    result = gates.offline(trial, fresh)
+    fresh = gates._fresh(replace(long_trial, challenger=backwards))
+    result = gates.offline(long_trial, fresh)
     assert (result.outcome, result.name) == ("failed", "offline")
     assert "worse than the heuristic" in result.evidence
-    between = replace(trial, challenger=backwards, today=TODAY + timedelta(days=1))
+    between = replace(long_trial, challenger=backwards, today=TODAY + timedelta(days=1))
     assert gates.offline(between, fresh).outcome == "waiting"
 
 
@@ -242,11 +242,25 @@ def test_one_tenant_can_neither_promote_nor_refuse(
     assert gates.shadow(pulled, gates._fresh(pulled)).outcome == "failed"
 
 
-def test_who_says_most_says_no_more_than_the_next_but_where_there_are_few_or_one_is_most_of_all() -> None:
-    gain = np.array([-90.0, 1.0, 2.0, -1.0, 2.0, 1.0])
-    factors = evened(gain, np.array(list("abcdee")))
-    assert factors.tolist() == [3 / 90, 1, 1, 1, 1, 1]
-    assert (evened(gain, np.array(list("abcddd"))) == 1).all()
-    mostly = np.array([*"aaaaaaa", *"bcde"])
-    assert evened(np.r_[np.full(7, 9.0), 1.0, 2.0, -1.0, -5.0], mostly).tolist() == [*[1] * 10, 2 / 5]
-    assert (evened(np.zeros(6), np.array(list("abcdee"))) == 1).all()
+def test_who_says_most_says_no_more_than_the_next_or_as_many_others_but_where_there_are_few_or_one_is_most() -> None:
+    random = np.random.default_rng(1)
+    tenant = np.repeat(list("abcdefgh"), 50)
+    honest = random.normal(0.5, 1, 400)
+    assert (evened(honest, tenant) == 1).all()
+    large = np.where(np.isin(tenant, ["a", "b", "c"]), "a", tenant)
+    assert (evened(np.full(400, 0.1), large) == 1).all()
+
+    loud = np.where(tenant == "a", -30.0, honest)
+    factors = evened(loud, tenant)
+    assert (factors[50:] == 1).all()
+    sums = [float((loud * factors)[tenant == name].sum()) for name in "abcdefgh"]
+    assert sums[0] == pytest.approx(-max(np.abs(sums[1:])))
+
+    glad = np.where(tenant == "a", 30.0, honest)
+    said = float((glad * evened(glad, tenant))[:50].sum())
+    assert 0 < said < 50 * 0.6 + 2 * 1.1 * 50**0.5
+
+    mostly = np.where(np.arange(400) < 250, "a", tenant)
+    assert (evened(loud, mostly)[:250] == 1).all()
+    assert (evened(loud, np.repeat(list("abcd"), 100)) == 1).all()
+    assert (evened(np.zeros(400), tenant) == 1).all()
