@@ -174,10 +174,15 @@ class ModelRegistry:
             found = client.search_model_versions(f"name = '{NAME}'")
         return max((str(version.version) for version in found), key=int, default=None)
 
-    def record_verdict(self, version: str, verdict: Verdict) -> None:
-        """Keeps what the gates found, evidence and all, in place of what they found before."""
+    def record_verdict(self, version: str, verdict: Verdict, *, against: str | None) -> None:
+        """Keeps what the gates found, evidence and all, in place of what they found before.
+
+        Args:
+            against: the champion it was compared with, None: the heuristic.
+        """
         with self._server.asked() as client:
-            client.set_model_version_tag(NAME, self._number(client, version), _VERDICT, _verdict_document(verdict))
+            document = _verdict_document(verdict, against)
+            client.set_model_version_tag(NAME, self._number(client, version), _VERDICT, document)
 
     def promote(
         self,
@@ -204,20 +209,15 @@ class ModelRegistry:
         """
         _expect_reason(reason)
         if verdict is not None:
-            self.record_verdict(version, verdict)
+            self.record_verdict(version, verdict, against=against)
         with self._server.asked() as client:
             number = self._number(client, version)
             registered, found = client.get_registered_model(NAME), client.get_model_version(NAME, number)
         champion, judged = _version_at(registered, CHAMPION), recorded_verdict(found.tags)
         if number == champion and _PROMOTED in found.tags:
             raise Conflict(f"version {number} is the champion already")
-        if verdict is not None and champion != against:
-            raise Conflict(
-                f"version {number} was judged against {against or 'the heuristic'}, but {champion or 'the heuristic'} "
-                "serves now; it is judged anew at the next look"
-            )
         if not force:
-            _expect_passed(number, judged)
+            _expect_passed(number, judged, champion)
         self._load(found)
         line = _line(_events(registered))
         if line[-1:] == [number]:  # a promotion of it was cut off
@@ -502,20 +502,30 @@ def _line(events: Sequence[Promotion]) -> list[str]:
 
 
 def recorded_verdict(tags: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Of a version's tags: `promotes`, `reason`, `at` and `gates` with `name`, `outcome`, `evidence`, `statistics`."""
+    """Of a version's tags: `promotes`, `reason`, `at`, `against` and `gates`, each with `name`, `outcome`, `evidence`,
+    `statistics`."""
     return json.loads(tags[_VERDICT]) if _VERDICT in tags else None
 
 
-def _verdict_document(verdict: Verdict) -> str:
+def _verdict_document(verdict: Verdict, against: str | None) -> str:
     gates = [{**asdict(result), "statistics": dict(result.statistics)} for result in verdict.results]
     found = {"promotes": verdict.promotes, "reason": verdict.reason, "at": _now().isoformat(), "gates": gates}
+    found["against"] = against
     return json.dumps(found, default=float)  # statistics may be numpy's
 
 
-def _expect_passed(version: str, judged: Mapping[str, Any] | None) -> None:
+def _expect_passed(version: str, judged: Mapping[str, Any] | None, champion: str | None) -> None:
+    """A verdict is of two models: against another one than serves now it says nothing."""
     if judged is not None and judged["promotes"]:
-        return
-    why = "no gate has judged it" if judged is None else judged["reason"]
+        against = judged.get("against")
+        if against == champion:
+            return
+        why = (
+            f"it was judged against {against or 'the heuristic'}, but {champion or 'the heuristic'} serves now; a "
+            "challenger is judged anew at the next look"
+        )
+    else:
+        why = "no gate has judged it" if judged is None else judged["reason"]
     raise Conflict(f"version {version} is not promoted: {why}; to promote it all the same, force it and say why")
 
 

@@ -109,13 +109,13 @@ def judge_challenger(learning: LearningResource, registry: ModelRegistry, *, tod
     )
     verdict = judge(trial)
     if verdict.outcome == "waiting":
-        registry.record_verdict(version, verdict)
+        registry.record_verdict(version, verdict, against=champion)
         return Judged(version, champion, verdict, "goes on")
     if verdict.promotes:
         registry.promote(version, reason=verdict.reason, by=by, verdict=verdict, against=champion)
         champion, action = version, "promoted"
     else:
-        registry.record_verdict(version, verdict)
+        registry.record_verdict(version, verdict, against=champion)
         action = "dropped"
     registry.drop_challenger()
     newest = registry.newest()

@@ -77,7 +77,8 @@ daily_judgement = dg.ScheduleDefinition(
 )
 def stale_model(_context: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest | dg.SkipReason:
     made = event.asset_materialization
-    asks = made is not None and bool(made.metadata[ASKS_FOR_TRAINING].value)
+    asked = None if made is None else made.metadata.get(ASKS_FOR_TRAINING)  # none where people report it by hand
+    asks = asked is not None and bool(asked.value)
     day = datetime.fromtimestamp(event.timestamp, UTC).date()
     return dg.RunRequest(run_key=f"stale {day}") if asks else dg.SkipReason("the model is within its limits")
 

@@ -64,10 +64,13 @@ def test_at_night_the_last_days_are_scored_again_and_those_that_were_missed(
     assert len(_all_requested(nightly_rescoring, NIGHT, learning=learning_resource)) == 1
 
 
-@pytest.mark.parametrize("asks", [True, False])
-def test_a_stale_model_asks_for_a_training_and_nothing_else(asks: bool) -> None:
+@pytest.mark.parametrize(
+    ("metadata", "asks"),
+    [({"asks_for_training": True}, True), ({"asks_for_training": False}, False), ({}, False)],
+)
+def test_a_stale_model_asks_for_a_training_and_nothing_else(metadata: dict[str, bool], asks: bool) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        made = dg.AssetMaterialization("model_health", metadata={"asks_for_training": asks})
+        made = dg.AssetMaterialization("model_health", metadata=metadata)
         instance.report_runless_asset_event(made)
         context = dg.build_sensor_context(instance=instance, definitions=build_definitions())
         found = stale_model.evaluate_tick(context)

@@ -28,7 +28,7 @@ def run_ids(output):
 
 
 def test_promotion_by_hand_goes_through_the_gates_or_is_forced_with_a_reason(run, registry, numbers):
-    registry.record_verdict(numbers[0], WAITING)
+    registry.record_verdict(numbers[0], WAITING, against=None)
 
     refused = run("model", "promote", numbers[0], "--reason", "now")
     assert refused.exit_code == 2
@@ -54,7 +54,7 @@ def test_rollback_says_what_serves_and_the_history_shows_both(run, registry, num
 
 
 def test_versions_are_shown_and_compared(run, registry, numbers):
-    registry.record_verdict(numbers[0], WAITING)
+    registry.record_verdict(numbers[0], WAITING, against=None)
 
     shown, compared = run("model", "show", numbers[0]).output, run("model", "compare", numbers[0], numbers[1]).output
 

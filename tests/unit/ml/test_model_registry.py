@@ -116,16 +116,27 @@ def test_without_a_passed_verdict_nothing_is_promoted_unless_forced(registry, nu
 
 
 def test_a_verdict_that_was_recorded_counts_until_the_next(registry, numbers):
-    registry.record_verdict(numbers[0], PASSED)
-    registry.record_verdict(numbers[0], WAITING)
+    registry.record_verdict(numbers[0], PASSED, against=None)
+    registry.record_verdict(numbers[0], WAITING, against=None)
 
     with pytest.raises(Conflict, match="shadow"):
         registry.promote(numbers[0], reason="now", by="ann")
-    registry.record_verdict(numbers[0], PASSED)
+    registry.record_verdict(numbers[0], PASSED, against=None)
 
     assert registry.promote(numbers[0], reason="now", by="ann").gates == {"offline": "passed"}
     recorded = model_registry.recorded_verdict(registry.describe("champion").tags)
     assert recorded["gates"][0]["statistics"] == {"z": 1.2}
+
+
+def test_a_verdict_against_another_champion_than_serves_says_nothing(registry, numbers):
+    first, second, _ = numbers
+    registry.record_verdict(second, PASSED, against=None)
+    promoted(registry, first)
+
+    with pytest.raises(Conflict, match=f"judged against the heuristic, but {first} serves now"):
+        registry.promote(second, reason="it passed once", by="ann")
+
+    assert registry.aliases() == {"champion": first}
 
 
 @pytest.mark.parametrize("reason", ["", "  "])
