@@ -42,6 +42,10 @@ _MADE = text("""
     select c.tenant_id, c.video_id, c.clip_id, c.end_s - c.start_s as duration_s, c.score, c.model, a.arm
     from clips c left join video_arms a on a.video_id = c.video_id
     where c.created_at >= :start and c.created_at < :end order by c.tenant_id, c.video_id, c.clip_id""")
+_SHOWN = text("""
+    select count(*) filter (where arm = 'challenger' and challenger_version = :version) as challenger,
+        count(*) filter (where arm = 'champion' or challenger_version is distinct from :version) as champion
+    from video_arms where arm <> 'explore' and decided_at >= :start and decided_at < :end""")
 _DAYS = text("""
     select day, sum(clips)::bigint as clips, sum(feedback)::bigint as feedback from (
         select (created_at at time zone 'UTC')::date as day, count(*) as clips, 0 as feedback from clips group by 1
@@ -90,6 +94,15 @@ def busy_days(db: Database) -> list[BusyDay]:
     """Oldest first."""
     with db.across_tenants() as connection:
         return [BusyDay(**row._mapping) for row in connection.execute(_DAYS)]
+
+
+def shown_by(db: Database, challenger: str, first: date, last: date) -> tuple[int, int]:
+    """Videos from `first` to before `last`, UTC days, that were not explored: by other scores shown than this
+    challenger's, and by its own."""
+    start, end = (datetime.combine(day, datetime.min.time(), UTC) for day in (first, last))
+    with db.across_tenants() as connection:
+        row = connection.execute(_SHOWN, {"version": challenger, "start": start, "end": end}).one()
+    return int(row.champion), int(row.challenger)
 
 
 def _streamed(connection: Connection, statement: Any, day: date) -> Iterator[Sequence[tuple[Any, ...]]]:

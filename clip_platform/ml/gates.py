@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import NormalDist
@@ -67,13 +67,28 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Videos of a shadow test by who showed them, as it was logged."""
+
+    champion: int
+    challenger: int
+
+    @property
+    def is_even(self) -> bool:
+        """Whether it may be half and half, within four standard deviations."""
+        videos = self.champion + self.challenger
+        return abs(self.challenger - videos / 2) <= 2 * float(np.sqrt(videos))
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A challenger against who serves now; `champion` None is the heuristic.
 
     Attributes:
         examples: all there are by `today`.
         learned_until: clips made later are new to the challenger.
-        begun_on: from this day on the two showed half of the videos each that were not explored.
+        begun_on: from this day on the two are to show half of the videos each that are not explored.
+        shown: how many each has shown since; None where nobody logged it.
     """
 
     challenger: EngagementModel
@@ -82,6 +97,7 @@ class Trial:
     learned_until: date
     begun_on: date
     today: date
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +286,22 @@ def shadow(trial: Trial, fresh: Fresh) -> GateResult:
     """Better on videos of which each of the two showed half, looked at once a week until it is sure or time is up."""
     begun = np.datetime64(max(trial.begun_on, trial.learned_until), "D")
     gain, pairs = fresh.gains(~fresh.examples.explored & (fresh.examples.made_on >= begun))
-    return shadow_verdict(gain, pairs, trial.today - trial.begun_on)
+    found = shadow_verdict(gain, pairs, trial.today - trial.begun_on)
+    return _shown_by_halves(found, trial.shown) if found.passed and trial.shown is not None else found
+
+
+def _shown_by_halves(found: GateResult, shown: Shown) -> GateResult:
+    """No gain counts where one of the two showed nearly everything: there the other looks better."""
+    statistics = {**found.statistics, "shown_by_champion": shown.champion, "shown_by_challenger": shown.challenger}
+    if shown.is_even:
+        return replace(found, statistics=statistics)
+    videos = shown.champion + shown.challenger
+    evidence = (
+        f"{found.evidence}, but the challenger showed {shown.challenger} of {videos} videos, "
+        "not about half; look for workers that cannot load it, their videos' logs say why"
+    )
+    is_over = found.statistics["videos"] >= MOST_SHADOW_VIDEOS
+    return GateResult("shadow", "failed" if is_over else "waiting", evidence, statistics)
 
 
 def shadow_verdict(gain: np.ndarray, pairs: np.ndarray, running: timedelta) -> GateResult:

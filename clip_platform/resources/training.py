@@ -92,20 +92,24 @@ def judge_challenger(learning: LearningResource, registry: ModelRegistry, *, tod
     Raises:
         StorageUnavailable: MLflow is away; nothing changes.
     """
-    from clip_platform.ml.gates import Trial, judge
+    from clip_platform.database.learning import shown_by
+    from clip_platform.ml.gates import Shown, Trial, judge
 
     aliases = registry.aliases()
     version, champion = aliases.get("challenger"), aliases.get("champion")
     if version is None:
         return Judged(None, champion, None, "no challenger; the next training makes one")
     marks = registry.describe(version).tags
+    begun_on = date.fromisoformat(marks[BEGUN_ON])
     trial = Trial(
         challenger=registry.load(version),
         champion=_champion(registry),
         examples=all_examples(learning, until=today),
         learned_until=date.fromisoformat(marks[LEARNED_UNTIL]),
-        begun_on=date.fromisoformat(marks[BEGUN_ON]),
+        begun_on=begun_on,
         today=today,
+        # from the day after: on its first day others may have been processed before it was the challenger
+        shown=Shown(*shown_by(learning.rows(), version, begun_on + timedelta(days=1), today)),
     )
     verdict = judge(trial)
     if verdict.outcome == "waiting":

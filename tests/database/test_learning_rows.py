@@ -64,6 +64,21 @@ def test_clips_come_with_how_they_were_shown(
     assert {one.arm for one in learning.clips_made(learner_door, MONDAY)} == {None}
 
 
+def test_who_showed_what_is_counted_from_the_log_of_arms(
+    learner_door: Database, pipeline_door: Database, empty_database: MigratedServer
+) -> None:
+    """Another challenger's videos are the champion's: it is not this one that showed them."""
+    logged = [("explore", "8"), ("champion", "8"), ("champion", None), ("challenger", "8"), ("challenger", "7")]
+    for (arm, challenger), tenant in zip(logged, ("acme", "globex", "initech", "hooli", "umbrella"), strict=True):
+        (video, _), *_ = make_clips(empty_database, tenant, TUESDAY)
+        with pipeline_door.tenant_transaction(tenant) as connection:
+            arms.decide(connection, VideoArm(video, arm, "6", challenger, 0.1))
+    today = datetime.now(UTC).date()
+
+    assert learning.shown_by(learner_door, "8", today - timedelta(days=1), today + timedelta(days=1)) == (3, 1)
+    assert learning.shown_by(learner_door, "8", today + timedelta(days=1), today + timedelta(days=2)) == (0, 0)
+
+
 def test_busy_days_are_counted(learner_door: Database, reported: object) -> None:  # noqa: ARG001
     assert learning.busy_days(learner_door) == [
         learning.BusyDay(MONDAY, 4, 4), learning.BusyDay(TUESDAY, 0, 2),

@@ -70,6 +70,23 @@ def test_a_model_that_ranks_the_other_way_round_is_stopped_offline(long_trial: T
     assert gates.offline(between, fresh).outcome == "waiting"
 
 
+def test_a_gain_on_videos_that_the_champion_showed_does_not_count(long_trial: Trial) -> None:
+    even, one_sided = gates.Shown(champion=380, challenger=420), gates.Shown(champion=700, challenger=100)
+    assert judge(replace(long_trial, shown=even)).promotes
+
+    verdict = judge(replace(long_trial, shown=one_sided))
+    assert (verdict.outcome, verdict.results[-1].name) == ("waiting", "shadow")
+    assert "showed 100 of 800 videos" in verdict.reason
+    assert "workers that cannot load it" in verdict.reason
+    assert verdict.results[-1].statistics["shown_by_challenger"] == 100
+
+
+@pytest.mark.parametrize(("challenger", "is_even"), [(0, True), (400, True), (456, True), (457, False), (343, False)])
+def test_half_is_what_chance_makes_of_it(challenger: int, is_even: bool) -> None:
+    champion = 800 - challenger if challenger else 0
+    assert gates.Shown(champion, challenger).is_even == is_even
+
+
 def test_a_foreign_digest_is_stopped_first(trial: Trial) -> None:
     verdict = judge(replace(trial, challenger=replace(trial.challenger, feature_digest="0123456789ab")))
     assert verdict.results[0].outcome == "failed"
