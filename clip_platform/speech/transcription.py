@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from fractions import Fraction
 from typing import Protocol
 
@@ -94,19 +94,32 @@ def _answers(
         yield from ((batch, answer(batch)) for batch in batches)
         return
     threads = ThreadPoolExecutor(recognizer.batches_at_once, "speech")
-    waiting: deque[tuple[Sequence[Chunk], Future[list[tuple[Word, ...]]]]] = deque()
+    waiting: _Asked = deque()
     try:
         for batch in batches:
             waiting.append((batch, threads.submit(answer, batch)))
             if len(waiting) > recognizer.batches_at_once:
-                done, future = waiting.popleft()
-                yield done, future.result()
+                yield _oldest(waiting)
         while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
+            yield _oldest(waiting)
     finally:
         # After a failure or Ctrl-C nobody waits for what is still being heard; closing the engine ends it.
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+_Asked = deque[tuple[Sequence[Chunk], "Future[list[tuple[Word, ...]]]"]]
+
+
+def _oldest(waiting: _Asked) -> tuple[Sequence[Chunk], list[tuple[Word, ...]]]:
+    """Takes it out with its words; fails as soon as any fails, whichever is still being heard."""
+    batch, words = waiting[0]
+    while not words.done():
+        wait([one for _, one in waiting if not one.done()], return_when=FIRST_COMPLETED)
+        for _, one in waiting:
+            if one.done():
+                one.result()
+    waiting.popleft()
+    return batch, words.result()
 
 
 def _own(words: Sequence[Word], margin_s: Fraction, chunk: Span) -> list[Word]:
