@@ -1,5 +1,6 @@
 """The learning loop's daily tables. Rows and files are `resources.learning_days`'."""
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -12,6 +13,9 @@ from clip_platform.assets.failures import as_failures
 from clip_platform.partitions import days
 from clip_platform.resources.learning import LearningResource
 from clip_platform.resources.learning_days import REACH_DAYS, WrittenDay, build_days, take_features, take_feedback
+
+# Backfill policies and mappings of time windows: pinned by version, nothing to whoever runs a command.
+warnings.filterwarnings("ignore", message=r"Parameter .* is currently in beta")
 
 GROUP = "learning"
 OWNERS = ["team:clip-platform"]
