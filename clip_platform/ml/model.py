@@ -33,6 +33,9 @@ LEAST_REVIEWED = 100
 HEURISTIC_UNIT = 10.0
 """Points of the heuristic that are about a standard deviation; its slope is a label per so many points."""
 _SLOPE_PRIOR = 30.0
+_DIGITS = 6
+"""Of shown numbers. A clip alone and the same clip in a batch differ in their last bits, and a score that was taken
+back has to be the one of before."""
 _USUAL = Recipe()
 
 
@@ -89,10 +92,12 @@ class EngagementModel:
 
     def score(self, features: np.ndarray, tenant: np.ndarray, heuristic: np.ndarray | None = None) -> Scored:
         raw = self.raw(features, tenant, heuristic)
-        low, high = self.calibration.interval(raw)
-        chance = self.calibration.top_chance(raw)
+        value, low, high, chance = (
+            np.round(one, _DIGITS)
+            for one in (self.calibration.score(raw), *self.calibration.interval(raw), self.calibration.top_chance(raw))
+        )
         bands = tuple(band(one) for one in chance.tolist())
-        return Scored(self.version, self.calibration.score(raw), low, high, chance, bands)
+        return Scored(self.version, value, low, high, chance, bands)
 
 
 @dataclass(frozen=True, slots=True)

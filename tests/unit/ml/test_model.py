@@ -16,6 +16,7 @@ from clip_platform.ml.labels import engagement_labels
 from clip_platform.ml.model import train
 from clip_platform.ml.saved import save
 from clip_platform.ml.simulate import START
+from clip_platform.ml.tenant_parts import TenantPart
 
 AS_OF = START + np.timedelta64(120, "D")
 
@@ -157,3 +158,17 @@ def test_quantiles_of_clips_that_count_alike_are_the_usual_ones_and_others_are_l
     assert np.allclose(found, np.quantile(values, shares[:-1]), atol=0.2)
     assert conformal_reach(np.abs(values), 10**6) == pytest.approx(np.quantile(np.abs(values), 0.8), abs=0.02)
     assert conformal_reach(np.abs(odd), 10**6, np.r_[np.ones(300), np.zeros(100)]) < 3
+
+
+def test_the_same_clip_has_the_same_score_alone_in_a_batch_and_in_another_order(learned):
+    features, tenant = learned.fresh_examples.features, learned.fresh_examples.tenant
+    random, one, width = np.random.default_rng(3), np.ones(features.shape[1]), features.shape[1]
+    parts = {name: TenantPart(random.normal(0, 0.1, width), one, one) for name in np.unique(tenant)}
+    model = replace(learned.model, heads=replace(learned.model.heads, tenant_parts=parts))
+    order = random.permutation(len(tenant))
+    whole, mixed = model.score(features, tenant), model.score(features[order], tenant[order])
+    alone = [model.score(features[row : row + 1], tenant[row : row + 1]) for row in range(50)]
+    for name in ("value", "low", "high", "top_chance"):
+        assert (getattr(mixed, name) == getattr(whole, name)[order]).all()
+        assert [getattr(one, name)[0] for one in alone] == getattr(whole, name)[:50].tolist()
+    assert ((whole.low <= whole.value) & (whole.value <= whole.high)).all()
