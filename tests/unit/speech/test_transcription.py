@@ -82,6 +82,32 @@ def test_a_failure_does_not_wait_for_what_is_still_being_heard(monkeypatch: pyte
     released.set()
 
 
+def test_a_failure_does_not_wait_for_an_earlier_batch(monkeypatch: pytest.MonkeyPatch):
+    talk = np.concatenate([np.r_[tone(100 * number, 0.3), silence(0.4)] for number in range(2, 9)])
+    engine = BurstRecognizer(batch_size=2, preferred_chunk_s=Fraction(1))
+    released, first_is_heard, first_ended = (threading.Event() for _ in range(3))
+
+    def recognize(chunks: Sequence[np.ndarray]) -> list[tuple[Word, ...]]:
+        strongest = int(np.abs(np.fft.rfft(chunks[0])).argmax())
+        if strongest * SAMPLE_RATE_HZ / len(chunks[0]) < 250:  # the first sound is one of 200 Hz
+            first_is_heard.set()
+            released.wait(10)
+            first_ended.set()
+            raise ProgramFailed("closed")
+        assert first_is_heard.wait(10)
+        raise ProgramFailed("the decoder died")
+
+    monkeypatch.setattr(engine, "batches_at_once", 2)
+    monkeypatch.setattr(engine, "recognize", recognize)
+
+    with pytest.raises(ProgramFailed, match="died"):
+        transcribe(SoundInMemory(talk), engine, find_bursts)
+
+    assert first_is_heard.is_set()
+    assert not first_ended.is_set()
+    released.set()
+
+
 def test_three_minutes_without_a_pause_are_cut_between_words():
     word = np.r_[tone(500, 0.33), silence(0.05)]
     count = int(180 * SAMPLE_RATE_HZ / len(word))
